@@ -6,6 +6,7 @@ import (
 	_ "cel.dev/cel-go/cel"
 	_ "github.com/alecthomas/kong"
 	_ "github.com/consensys/gnark-crypto/ecc/bn254/fr/poseidon2"
+	_ "github.com/transparency-dev/formats/note"
 	_ "github.com/consensys/gnark/backend/groth16"
 	_ "github.com/consensys/gnark/frontend/cs/r1cs"
 	_ "github.com/consensys/gnark/test"

@@ -1,0 +1,159 @@
+package prover
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/attestry/attestry/registry"
+	"github.com/attestry/attestry/statement"
+)
+
+// selection is what a record must satisfy to answer one fact of a request.
+type selection struct {
+	store   *registry.Store
+	epoch   uint64
+	fact    statement.FactRequest
+	schema  *statement.Schema
+	want    []statement.Predicate // the fact's predicates, and that reveals have a value
+	matcher *statement.Matcher
+}
+
+func newSelection(s *registry.Store, epoch uint64, fact statement.FactRequest, c *statement.CompiledFact) (*selection, error) {
+	sel := &selection{store: s, epoch: epoch, fact: fact, schema: c.Schema}
+	sel.want = append(sel.want, c.Predicates...)
+	for _, o := range c.Outputs {
+		if name, ok := o.Attribute(); ok {
+			sel.want = append(sel.want, statement.Predicate{Attribute: name, Op: statement.OpIsNotNull})
+		}
+	}
+	var err error
+	sel.matcher, err = statement.NewMatcher(c.Schema, sel.want)
+	return sel, err
+}
+
+// pick gives the record that answers: the one with the key, or one drawn uniformly
+// at random among all that satisfy the request. Without one it fails with
+// [ErrFalse], naming the conditions that fail and never a value of a record.
+func (sel *selection) pick() (*registry.Record, error) {
+	switch {
+	case sel.fact.Key != nil:
+		return sel.byKey(sel.fact.Key.Value)
+	case sel.fact.Subject != nil:
+		return sel.among(func(fn func(*registry.Record) (bool, error)) error {
+			return sel.store.BySubject(sel.epoch, sel.fact.Subject.Value, fn)
+		})
+	}
+	return sel.among(func(fn func(*registry.Record) (bool, error)) error {
+		return sel.store.Scan(sel.epoch, fn)
+	})
+}
+
+func (sel *selection) byKey(key string) (*registry.Record, error) {
+	r, err := sel.store.Get(sel.epoch, key)
+	if errors.Is(err, registry.ErrNoRecord) {
+		return nil, fmt.Errorf("%w: registry %s has no record with the key %q in epoch %d", ErrFalse, sel.fact.Registry, key, sel.epoch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	same, err := sel.hasSubject(r)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		return nil, fmt.Errorf("%w: record %q has another subject than the request names", ErrFalse, key)
+	}
+	failing, err := sel.failing(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(failing) > 0 {
+		return nil, fmt.Errorf("%w: record %q fails %s", ErrFalse, key, quoteAll(failing))
+	}
+	return r, nil
+}
+
+func (sel *selection) hasSubject(r *registry.Record) (bool, error) {
+	if sel.fact.Subject == nil {
+		return true, nil
+	}
+	want, err := sel.schema.HashSubject(sel.fact.Subject.Value)
+	if err != nil {
+		return false, err
+	}
+	got, err := sel.schema.HashSubject(r.Subject)
+	return got == want && want != statement.Null(), err
+}
+
+// failing lists the conditions that a record does not satisfy.
+func (sel *selection) failing(r *registry.Record) (failing []statement.Predicate, err error) {
+	for _, p := range sel.want {
+		holds, err := p.Holds(sel.schema, r.Values)
+		if err != nil {
+			return nil, err
+		}
+		if !holds {
+			failing = append(failing, p)
+		}
+	}
+	return failing, nil
+}
+
+func quoteAll(ps []statement.Predicate) string {
+	quoted := make([]string, len(ps))
+	for i, p := range ps {
+		quoted[i] = fmt.Sprintf("%q", p)
+	}
+	return strings.Join(quoted, " and ")
+}
+
+// among draws from the records that each gives: one pass, keeping the n-th that
+// satisfies with probability 1/n.
+func (sel *selection) among(each func(func(*registry.Record) (bool, error)) error) (*registry.Record, error) {
+	var chosen *registry.Record
+	var seen, satisfying int64
+	var last *registry.Record
+	err := each(func(r *registry.Record) (bool, error) {
+		seen++
+		last = r
+		miss, err := sel.matcher.Match(r.Values)
+		if err != nil || miss >= 0 {
+			return true, err
+		}
+		satisfying++
+		draw, err := rand.Int(rand.Reader, big.NewInt(satisfying))
+		if err == nil && draw.Sign() == 0 {
+			chosen = r
+		}
+		return true, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if chosen == nil {
+		return nil, sel.none(seen, last)
+	}
+	return chosen, nil
+}
+
+// none explains why no record answers.
+func (sel *selection) none(seen int64, last *registry.Record) error {
+	who := "registry " + sel.fact.Registry
+	if sel.fact.Subject != nil {
+		who = "the subject"
+	}
+	switch seen {
+	case 0:
+		return fmt.Errorf("%w: %s has no record in epoch %d", ErrFalse, who, sel.epoch)
+	case 1:
+		failing, err := sel.failing(last)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %s has one record, %q, and it fails %s", ErrFalse, who, last.Key, quoteAll(failing))
+	}
+	return fmt.Errorf("%w: %s has %d records in epoch %d, and none satisfies %s", ErrFalse, who, seen, sel.epoch, quoteAll(sel.want))
+}

@@ -1,0 +1,235 @@
+// Package workspace is an agency's directory: its ledger, keys and registries,
+// opened together and by one process at a time.
+//
+//	DIR/workspace.json      format and origin
+//	DIR/ledger.db           the log, and ledger.db.guard, its last signed checkpoint
+//	DIR/keys/log.key        signs checkpoints (a signed-note signer key)
+//	DIR/keys/issuer.key     signs schemas and epochs (Ed25519)
+//	DIR/circuits/           proving and verifying keys, named by their hashes
+//	DIR/registries/NAME.db  a registry's records and secrets: private
+//
+// Everything but the verifying keys is readable by its owner alone. [Init] makes
+// one, [Open] opens it and brings registries that a crash left behind up to what
+// the ledger says.
+package workspace
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/ledger/store"
+	"github.com/attestry/attestry/prover"
+	"github.com/attestry/attestry/registry"
+	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/verifier"
+)
+
+// Errors of workspaces.
+var (
+	ErrNotWorkspace = errors.New("not a workspace")
+	ErrExists       = errors.New("already there")
+	ErrInUse        = errors.New("the workspace is used by another process")
+	ErrNoRegistry   = errors.New("no such registry")
+)
+
+const format = "attestry/workspace/v1"
+
+// about is workspace.json.
+type about struct {
+	Format string `json:"format"`
+	Origin string `json:"origin"`
+}
+
+// The files of a workspace.
+const (
+	aboutFile     = "workspace.json"
+	ledgerFile    = "ledger.db"
+	lockFile      = "lock"
+	logKeyFile    = "keys/log.key"
+	issuerKeyFile = "keys/issuer.key"
+	circuitsDir   = "circuits"
+	registriesDir = "registries"
+)
+
+// Workspace is an open workspace. Its methods may be used from several goroutines.
+type Workspace struct {
+	Ledger *store.Store
+	Signer note.Signer
+
+	dir      string
+	lock     *lock
+	logKey   string // verifier key
+	issuer   ed25519.PrivateKey
+	manifest *prover.Manifest
+	vks      map[statement.Digest]*verifier.VerifyingKey // by key hash
+
+	mu         sync.Mutex
+	registries map[string]*registry.Store
+	circuits   map[string]*prover.Circuit
+}
+
+// Open opens the workspace in dir. It fails with [ErrNotWorkspace] or [ErrInUse].
+func Open(dir string) (*Workspace, error) {
+	document, err := os.ReadFile(filepath.Join(dir, aboutFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s (attestry init makes one)", ErrNotWorkspace, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var a about
+	if err := canon.Unmarshal(document, &a); err != nil || a.Format != format {
+		return nil, fmt.Errorf("%w of this version: %s", ErrNotWorkspace, filepath.Join(dir, aboutFile))
+	}
+	l, err := acquire(filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, err
+	}
+	w := &Workspace{dir: dir, lock: l, registries: map[string]*registry.Store{}, circuits: map[string]*prover.Circuit{}}
+	if err := w.load(a.Origin); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *Workspace) load(origin string) (err error) {
+	if w.Signer, w.logKey, err = readLogKey(filepath.Join(w.dir, logKeyFile), origin); err != nil {
+		return err
+	}
+	if w.issuer, err = readIssuerKey(filepath.Join(w.dir, issuerKeyFile)); err != nil {
+		return err
+	}
+	circuits := filepath.Join(w.dir, circuitsDir)
+	if w.manifest, err = prover.ReadManifest(circuits); err != nil {
+		return err
+	}
+	w.vks = map[statement.Digest]*verifier.VerifyingKey{}
+	for _, keys := range w.manifest.Circuits {
+		if w.vks[keys.VK], err = keys.VerifyingKey(circuits); err != nil {
+			return err
+		}
+	}
+	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{Verify: w.verifyEntry})
+	if err != nil {
+		return err
+	}
+	if w.Ledger.Origin() != origin {
+		return fmt.Errorf("%w: %s is of the log %s, not %s", ErrNotWorkspace, ledgerFile, w.Ledger.Origin(), origin)
+	}
+	return w.settleRegistries()
+}
+
+// verifyEntry is the ledger's callback: the proof of an entry, under the key that
+// the log published.
+func (w *Workspace) verifyEntry(e *ledger.ProofEntry, c *ledger.CircuitEntry) error {
+	vk, ok := w.vks[c.VKHash()]
+	if !ok {
+		var err error
+		if vk, err = verifier.ParseVerifyingKey(c.VK); err != nil {
+			return err
+		}
+	}
+	proof, err := verifier.ParseProof(e.Proof)
+	if err != nil {
+		return err
+	}
+	d, err := e.D()
+	if err != nil {
+		return err
+	}
+	return vk.Verify(proof, d)
+}
+
+// Close closes everything that is open and gives the workspace up.
+func (w *Workspace) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, r := range w.registries {
+		errs = append(errs, r.Close())
+	}
+	w.registries = nil
+	if w.Ledger != nil {
+		errs = append(errs, w.Ledger.Close())
+	}
+	return errors.Join(append(errs, w.lock.release())...)
+}
+
+// Dir gives the workspace's directory.
+func (w *Workspace) Dir() string { return w.dir }
+
+// Circuits lists the circuit keys.
+func (w *Workspace) Circuits() []prover.CircuitKeys { return slices.Clone(w.manifest.Circuits) }
+
+// Circuit loads a circuit's keys, once.
+func (w *Workspace) Circuit(name string) (*prover.Circuit, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c, ok := w.circuits[name]; ok {
+		return c, nil
+	}
+	c, err := prover.LoadCircuit(filepath.Join(w.dir, circuitsDir), name)
+	if err != nil {
+		return nil, err
+	}
+	w.circuits[name] = c
+	return c, nil
+}
+
+// Agency gives what requests are answered with.
+func (w *Workspace) Agency() *prover.Agency {
+	return &prover.Agency{Ledger: w.Ledger, Signer: w.Signer, Registry: w.Registry, Circuit: w.Circuit}
+}
+
+// Registries lists the registries by name.
+func (w *Workspace) Registries() ([]string, error) {
+	files, err := os.ReadDir(filepath.Join(w.dir, registriesDir))
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), registryEnding); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// Registry opens a registry by name, once, and brings it up to the ledger. It fails
+// with [ErrNoRegistry].
+func (w *Workspace) Registry(name string) (*registry.Store, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s, ok := w.registries[name]; ok {
+		return s, nil
+	}
+	path, err := w.registryPath(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := registry.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %q (attestry registry list shows those there are)", ErrNoRegistry, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := w.rollForward(context.Background(), name, s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	w.registries[name] = s
+	return s, nil
+}
