@@ -27,8 +27,10 @@ func readLogKey(path, origin string) (note.Signer, string, error) {
 	if err != nil || signer.Name() != origin {
 		return nil, "", fmt.Errorf("%w: %s", ErrBadKey, path) // never the key itself
 	}
-	// The secret part is the algorithm's byte and the seed, behind the last '+'.
-	secret, err := base64.StdEncoding.DecodeString(key[strings.LastIndexByte(key, '+')+1:])
+	// PRIVATE+KEY+name+hash+secret; a name has no '+', but the secret's base64 may.
+	// The secret is the algorithm's byte and the seed.
+	parts := strings.SplitN(key, "+", 5)
+	secret, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
 	if err != nil || len(secret) != 1+ed25519.SeedSize {
 		return nil, "", fmt.Errorf("%w: %s", ErrBadKey, path)
 	}
