@@ -220,3 +220,6 @@ func readKey(dir string, d statement.Digest, ending string) ([]byte, error) {
 	}
 	return content, nil
 }
+
+// Constraints gives the number of constraints of the circuit.
+func (c *Circuit) Constraints() int { return c.system.GetNbConstraints() }
