@@ -1,0 +1,214 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/internal/imt"
+	"github.com/attestry/attestry/statement"
+)
+
+// Check tells whether a file gives the root of the latest epoch: its rows are the
+// epoch's records, all of them and no others; the ordered list of keys is whole
+// and in order; and the root, rebuilt from the records and the secrets without
+// any stored node, is the epoch's. The error is [ErrMismatch], and says at which
+// line or where else; a file that cannot be read gives [ErrBadImport].
+func (s *Store) Check(ctx context.Context, r io.Reader, f Format) error {
+	rows, err := s.parse(ctx, r, f, nil)
+	if err != nil {
+		return err
+	}
+	return s.db.View(func(tx *bbolt.Tx) error {
+		e, err := lastEpoch(tx)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			return fmt.Errorf("%w: nothing was committed yet", ErrNoEpoch)
+		}
+		c := &checker{s: s, tx: tx, epoch: *e}
+		if err := c.compareRows(rows); err != nil {
+			return err
+		}
+		return c.checkTree(ctx)
+	})
+}
+
+// checker compares one transaction's state with a file and with itself.
+type checker struct {
+	s      *Store
+	tx     *bbolt.Tx
+	epoch  Epoch
+	leaves []*leafSource // in the order of the list
+	fresh  uint32
+}
+
+// compareRows finds the first line that is not a record of the epoch, then records
+// that no line gives.
+func (c *checker) compareRows(rows []parsed) error {
+	slices.SortFunc(rows, func(a, b parsed) int { return a.line - b.line })
+	records := c.tx.Bucket(bucketRecords).Cursor()
+	for _, row := range rows {
+		position, err := positionOf(c.tx, row.key)
+		if err != nil {
+			return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+		}
+		content, _, err := contentAt(records, position, c.epoch.Number)
+		if err != nil {
+			return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+		}
+		if !bytes.Equal(content, row.content) {
+			return mismatch("line %d differs from its record in %s", row.line, c.differences(content, row.content))
+		}
+	}
+	if missing := c.epoch.Records - len(rows); missing != 0 {
+		return mismatch("the file lacks %d of the %d records of epoch %d", missing, c.epoch.Records, c.epoch.Number)
+	}
+	return nil
+}
+
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMismatch, fmt.Sprintf(format, args...))
+}
+
+// differences names the source columns in which two contents differ.
+func (c *checker) differences(a, b []byte) string {
+	x, errX := decodeContent(a, c.s.schema)
+	y, errY := decodeContent(b, c.s.schema)
+	if errX != nil || errY != nil {
+		return "its encoding"
+	}
+	fs := c.s.fields
+	var names []string
+	if x.Subject != y.Subject {
+		names = append(names, fs.columns[fs.subject])
+	}
+	if x.Holder != y.Holder {
+		names = append(names, fs.columns[fs.holder])
+	}
+	for i := range x.Values {
+		if x.Values[i] != y.Values[i] {
+			names = append(names, fs.columns[fs.attributes+i])
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkTree checks the state against the epoch's root, whatever any file says.
+func (c *checker) checkTree(ctx context.Context) error {
+	if err := c.walkList(); err != nil {
+		return err
+	}
+	return c.rebuild(ctx)
+}
+
+// walkList follows the ordered list from the sentinel to the end.
+func (c *checker) walkList() (err error) {
+	if c.fresh, err = lastPosition(c.tx); err != nil {
+		return err
+	}
+	taken := make([]bool, c.fresh)
+	list := c.tx.Bucket(bucketKeys).Cursor()
+	for k, v := list.First(); k != nil; k, v = list.Next() {
+		position, err := decodePosition(v)
+		if err != nil {
+			return err
+		}
+		n := len(c.leaves)
+		if position >= c.fresh || taken[position] || (n == 0) != (position == sentinel) {
+			return mismatch("entry %d of the list has no position of its own", n)
+		}
+		taken[position] = true
+		src, err := c.s.source(c.tx, position, c.epoch.Number)
+		if err != nil || src.key != treeKey(k) {
+			return mismatch("entry %d of the list has no record with its key", n)
+		}
+		if n > 0 && c.leaves[n-1].next != src.key {
+			return mismatch("entry %d of the list does not name the next key", n-1)
+		}
+		c.leaves = append(c.leaves, src)
+	}
+	n := len(c.leaves)
+	if n == 0 || c.leaves[n-1].next != treeKeyOf(statement.EndKey()) {
+		return mismatch("the list does not end in the end key")
+	}
+	if n-1 != c.epoch.Records {
+		return mismatch("the list has %d records, and epoch %d has %d", n-1, c.epoch.Number, c.epoch.Records)
+	}
+	return nil
+}
+
+// rebuild computes the whole tree from the leaves, compares each node with the
+// stored one, from which paths are made, and the root with the epoch's.
+func (c *checker) rebuild(ctx context.Context) error {
+	values := make([]fr.Element, c.fresh)
+	err := parallel(ctx, len(c.leaves), nil, func() func(int) error {
+		h := c.s.newHasher()
+		return func(i int) error {
+			leaf, _, _, err := h.leaf(c.leaves[i])
+			values[c.leaves[i].position] = leaf.Hash()
+			return err
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for level := range imt.Levels {
+		if err := c.compareNodes(level, values); err != nil {
+			return err
+		}
+		if values, err = parents(ctx, level, values); err != nil {
+			return err
+		}
+	}
+	if statement.Element(values[0]) != c.epoch.Root {
+		return mismatch("the records give another root than epoch %d has", c.epoch.Number)
+	}
+	return nil
+}
+
+// childrenOf gives the children of one node of a level that is given whole.
+func childrenOf(level, index int, values []fr.Element) []fr.Element {
+	children := make([]fr.Element, imt.Arity(level))
+	n := copy(children, values[index*len(children):])
+	for i := n; i < len(children); i++ {
+		children[i] = imt.Empty(level - 1)
+	}
+	return children
+}
+
+func nodeCount(level int, values []fr.Element) int {
+	return (len(values) + imt.Arity(level) - 1) / imt.Arity(level)
+}
+
+func (c *checker) compareNodes(level int, values []fr.Element) error {
+	nodes := c.tx.Bucket(bucketNodes).Cursor()
+	for i := range nodeCount(level, values) {
+		stored, err := childrenAt(nodes, level, uint32(i), c.epoch.Number)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(stored, childrenOf(level, i, values)) {
+			return mismatch("node %d of level %d is not what the records give", i, level)
+		}
+	}
+	return nil
+}
+
+func parents(ctx context.Context, level int, values []fr.Element) ([]fr.Element, error) {
+	above := make([]fr.Element, nodeCount(level, values))
+	err := parallel(ctx, len(above), nil, func() func(int) error {
+		return func(i int) error {
+			above[i] = imt.Node(level, childrenOf(level, i, values))
+			return nil
+		}
+	})
+	return above, err
+}

@@ -1,0 +1,175 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/internal/imt"
+	"github.com/attestry/attestry/statement"
+)
+
+const (
+	// sentinel is the position of the leaf that begins the ordered list.
+	sentinel = 0
+	// maxRecords is how many keys a registry may ever have.
+	maxRecords = imt.Capacity - 1
+	// lastVersion finds the newest version of all.
+	lastVersion = math.MaxUint64
+)
+
+// CommitOptions are the parameters of a commit.
+type CommitOptions struct {
+	// Time is the epoch's instant, cut to whole seconds; not before the last epoch's.
+	Time time.Time
+	// Publish makes the epoch public: it appends the signed epoch entry to the
+	// ledger. It is called once, when all of the epoch is computed and written but
+	// not yet committed to the file. If it fails, so does the commit, and nothing
+	// has changed. It must not import into or commit the same store. nil publishes
+	// nowhere.
+	Publish func(Epoch) error
+	// Progress, if not nil, hears how many of the hashes are done; it is called
+	// from one goroutine at a time.
+	Progress func(done, total int)
+}
+
+// Commit applies the staged import as the next epoch. Without one it makes an
+// epoch with the last one's root: the agency says that it is still true.
+//
+// The end of the file's transaction is the only point at which the new epoch
+// comes to be. Whoever is killed before it finds the old epoch and the staging;
+// if that was after Publish, [Store.Redo] catches up with the ledger. An error
+// that is [ErrUnstored] says the same without a crash.
+func (s *Store) Commit(ctx context.Context, opts CommitOptions) (Epoch, error) {
+	settle := func(last, next *Epoch) error {
+		next.Time = opts.Time.UTC().Truncate(time.Second)
+		if last != nil && next.Time.Before(last.Time) {
+			return fmt.Errorf("%w: it is %s, and epoch %d has %s", ErrClock,
+				statement.FormatTime(next.Time), last.Number, statement.FormatTime(last.Time))
+		}
+		return nil
+	}
+	return s.commit(ctx, opts.Progress, settle, opts.Publish)
+}
+
+// Redo makes the epoch that the ledger holds and the store lacks, because the
+// process ended between the two. e gives its number, root and time. What a commit
+// makes is a function of the file alone (its state, staging and secrets), so the
+// same epoch comes out; if it does not, nothing has changed and the error is
+// [ErrDiverged]. An epoch that the store has already is compared. Call it when
+// opening a store, before anything is imported.
+func (s *Store) Redo(ctx context.Context, e Epoch) error {
+	if latest, _ := s.Latest(); e.Number <= latest.Number {
+		return s.compare(e)
+	}
+	settle := func(_, next *Epoch) error {
+		if next.Number != e.Number {
+			return fmt.Errorf("%w: the ledger has epoch %d, and the store's next is %d", ErrDiverged, e.Number, next.Number)
+		}
+		if next.Root != e.Root {
+			return fmt.Errorf("%w: the store gives another root for epoch %d than the ledger has", ErrDiverged, e.Number)
+		}
+		next.Time = e.Time.UTC().Truncate(time.Second)
+		return nil
+	}
+	_, err := s.commit(ctx, nil, settle, nil)
+	return err
+}
+
+func (s *Store) compare(e Epoch) error {
+	own, err := s.Epoch(e.Number)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDiverged, err)
+	}
+	if own.Root != e.Root || !own.Time.Equal(e.Time) {
+		return fmt.Errorf("%w: the store's epoch %d has another root or time than the ledger's", ErrDiverged, e.Number)
+	}
+	return nil
+}
+
+// commit makes the next epoch. settle sets its time and may refuse it.
+func (s *Store) commit(ctx context.Context, progress func(int, int), settle func(last, next *Epoch) error, publish func(Epoch) error) (Epoch, error) {
+	var next Epoch
+	published := false
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		last, err := lastEpoch(tx)
+		if err != nil {
+			return err
+		}
+		c := newCommitter(s, tx, last)
+		c.progress = progress
+		if next, err = c.apply(ctx); err != nil {
+			return err
+		}
+		if err := settle(last, &next); err != nil {
+			return err
+		}
+		if err := errors.Join(putEpoch(tx, next), emptyStaging(tx), ctx.Err()); err != nil || publish == nil {
+			return err
+		}
+		err = publish(next)
+		published = err == nil
+		return err
+	})
+	switch {
+	case err != nil && published:
+		return Epoch{}, fmt.Errorf("%w: epoch %d: %w", ErrUnstored, next.Number, err)
+	case err != nil:
+		return Epoch{}, err
+	}
+	s.setLatest(next)
+	return next, nil
+}
+
+// committer applies the staging to the state of one transaction.
+type committer struct {
+	s        *Store
+	tx       *bbolt.Tx
+	epoch    uint64
+	fresh    uint32 // the next position that was never used
+	records  int    // live
+	changed  int
+	progress func(done, total int)
+
+	keys, retired, content, links, subjects, nodes *bbolt.Bucket
+
+	leaves []leafChange // of the epoch, by position
+}
+
+func newCommitter(s *Store, tx *bbolt.Tx, last *Epoch) *committer {
+	c := &committer{
+		s: s, tx: tx, epoch: 1,
+		keys:     tx.Bucket(bucketKeys),
+		retired:  tx.Bucket(bucketRetired),
+		content:  tx.Bucket(bucketRecords),
+		links:    tx.Bucket(bucketLinks),
+		subjects: tx.Bucket(bucketSubjects),
+		nodes:    tx.Bucket(bucketNodes),
+	}
+	if last != nil {
+		c.epoch, c.records = last.Number+1, last.Records
+	}
+	return c
+}
+
+// apply makes the epoch: the list first, then leaves and nodes, then the records.
+func (c *committer) apply(ctx context.Context) (Epoch, error) {
+	fresh, err := decodePosition(c.tx.Bucket(bucketMeta).Get(metaFresh))
+	if err != nil {
+		return Epoch{}, err
+	}
+	c.fresh = fresh
+	if err := c.relist(); err != nil {
+		return Epoch{}, err
+	}
+	root, err := c.hash(ctx)
+	if err != nil {
+		return Epoch{}, err
+	}
+	err = c.tx.Bucket(bucketMeta).Put(metaFresh, positionKey(c.fresh))
+	return Epoch{Number: c.epoch, Root: statement.Element(root), Records: c.records, Changed: c.changed}, err
+}

@@ -1,0 +1,32 @@
+package registry
+
+import "errors"
+
+// Errors of opening a store.
+var (
+	ErrExists = errors.New("the registry's store exists already")
+	ErrFormat = errors.New("not a registry store of this version")
+	ErrLocked = errors.New("the registry's store is used by another process")
+)
+
+// Errors of imports. [ImportError] says where.
+var (
+	ErrBadImport     = errors.New("bad import")
+	ErrUnknownFormat = errors.New("unknown file format")
+)
+
+// Errors of commits.
+var (
+	ErrClock    = errors.New("the time is before the last epoch's")
+	ErrFull     = errors.New("the registry's tree is full")
+	ErrDiverged = errors.New("the store and the ledger have diverged")
+	ErrUnstored = errors.New("the epoch was published but not stored")
+)
+
+// Errors of reading.
+var (
+	ErrNoEpoch  = errors.New("no such epoch")
+	ErrNoRecord = errors.New("no such record")
+	ErrMismatch = errors.New("the file and the registry's root do not match")
+	ErrCorrupt  = errors.New("the registry's store is damaged")
+)

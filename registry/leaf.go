@@ -1,0 +1,109 @@
+package registry
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"hash"
+	"strconv"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+
+	"github.com/attestry/attestry/internal/imt"
+	"github.com/attestry/attestry/statement"
+)
+
+// The purposes of the registry's pseudo-random values.
+const (
+	purposeLeafBlinding = "attestry/leaf-blinding/v1"
+	purposeLinkBlinding = "attestry/link-blinding/v1"
+	purposeSerial       = "attestry/serial/v1"
+)
+
+// prf is [statement.PRF] under one secret, with its key schedule done once.
+type prf struct {
+	mac   hash.Hash
+	input []byte
+	sum   []byte
+}
+
+func newPRF(secret [32]byte) *prf { return &prf{mac: hmac.New(sha256.New, secret[:])} }
+
+func (p *prf) element(purpose string, labels ...string) (e fr.Element) {
+	p.input = appendLabel(p.input[:0], purpose)
+	for _, label := range labels {
+		p.input = appendLabel(p.input, label)
+	}
+	p.mac.Reset()
+	p.mac.Write(p.input)
+	p.sum = p.mac.Sum(p.sum[:0])
+	e.SetBytes(p.sum[:31])
+	return e
+}
+
+func appendLabel(b []byte, label string) []byte {
+	b = append(strconv.AppendInt(b, int64(len(label)), 10), ':')
+	return append(b, label...)
+}
+
+// hasher makes leaves from contents. It is for one goroutine.
+type hasher struct {
+	schema   *statement.Schema
+	blinding *prf
+	serial   *prf
+}
+
+func (s *Store) newHasher() *hasher {
+	return &hasher{schema: s.schema, blinding: newPRF(s.secrets.blinding), serial: newPRF(s.secrets.serial)}
+}
+
+// leafSource is what the file holds of one leaf at an epoch.
+type leafSource struct {
+	position     uint32
+	key          treeKey
+	content      []byte // nil in the sentinel
+	contentEpoch uint64 // in which the content changed last
+	next         treeKey
+	linkEpoch    uint64 // in which next changed last
+}
+
+// leaf makes a live record's leaf, with its serial and its link's blinding. The
+// sentinel's holds no record.
+func (h *hasher) leaf(src *leafSource) (leaf imt.Leaf, serial, linkBlinding fr.Element, err error) {
+	leaf.Key, leaf.Subject = src.key.element(), statement.Null()
+	for i := range leaf.Attributes {
+		leaf.Attributes[i] = statement.Null()
+	}
+	record := &Record{}
+	if src.position != sentinel {
+		if record, err = decodeContent(src.content, h.schema); err != nil {
+			return leaf, serial, linkBlinding, err
+		}
+		if err = h.fill(&leaf, record); err != nil {
+			return leaf, serial, linkBlinding, err
+		}
+		serial = h.serial.element(purposeSerial, record.Key)
+		leaf.SerialHash = statement.SerialHash(serial)
+	}
+	leaf.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)
+	linkBlinding = h.blind(purposeLinkBlinding, record.Key, src.linkEpoch)
+	leaf.Link = imt.Link(leaf.Key, src.next.element(), linkBlinding)
+	return leaf, serial, linkBlinding, nil
+}
+
+// blind derives a blinding; the sentinel's key is the empty text, which no record's is.
+func (h *hasher) blind(purpose, key string, epoch uint64) fr.Element {
+	return h.blinding.element(purpose, h.schema.Registry, key, strconv.FormatUint(epoch, 10))
+}
+
+func (h *hasher) fill(leaf *imt.Leaf, r *Record) (err error) {
+	if leaf.Subject, err = h.schema.HashSubject(r.Subject); err != nil {
+		return err
+	}
+	leaf.Holder = r.Holder.Fr()
+	for i, v := range r.Values {
+		if leaf.Attributes[i], err = h.schema.Encode(h.schema.Attributes[i], v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

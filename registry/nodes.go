@@ -1,0 +1,270 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/internal/imt"
+	"github.com/attestry/attestry/statement"
+)
+
+// hash computes the epoch's leaves and the nodes above them, writes all of them,
+// and gives the root.
+func (c *committer) hash(ctx context.Context) (fr.Element, error) {
+	meter := newMeter(c.progress, c.leaves)
+	if err := c.hashLeaves(ctx, meter); err != nil {
+		return fr.Element{}, err
+	}
+	if err := c.writeLeaves(); err != nil {
+		return fr.Element{}, err
+	}
+	values := make([]slot, len(c.leaves))
+	for i := range c.leaves {
+		values[i] = slot{index: c.leaves[i].position, value: c.leaves[i].value}
+	}
+	for level := range imt.Levels {
+		blocks, err := c.blocks(level, values)
+		if err != nil {
+			return fr.Element{}, err
+		}
+		if values, err = hashBlocks(ctx, level, blocks, meter); err != nil {
+			return fr.Element{}, err
+		}
+		if err := c.writeBlocks(level, blocks); err != nil {
+			return fr.Element{}, err
+		}
+	}
+	return c.root(values)
+}
+
+// root gives the value of the tree's root, the last epoch's where nothing changed.
+func (c *committer) root(values []slot) (fr.Element, error) {
+	if len(values) == 1 {
+		return values[0].value, nil
+	}
+	last, err := lastEpoch(c.tx)
+	if err != nil || last == nil {
+		return fr.Element{}, fmt.Errorf("%w: an epoch without a root: %w", ErrCorrupt, err)
+	}
+	return last.Root.Fr(), nil
+}
+
+func (c *committer) hashLeaves(ctx context.Context, meter *meter) error {
+	return parallel(ctx, len(c.leaves), meter, func() func(int) error {
+		h := c.s.newHasher()
+		return func(i int) error {
+			change := &c.leaves[i]
+			if change.deleted {
+				return nil
+			}
+			leaf, _, _, err := h.leaf(&change.leafSource)
+			change.value, change.subject = leaf.Hash(), leaf.Subject
+			return err
+		}
+	})
+}
+
+// writeLeaves writes the contents and links that changed, by position.
+func (c *committer) writeLeaves() error {
+	c.content.FillPercent, c.links.FillPercent = 0.9, 0.9 // mostly appended to
+	for i := range c.leaves {
+		change := &c.leaves[i]
+		key := recordKey(change.position, c.epoch)
+		if change.rewritten {
+			if err := c.content.Put(key, change.content); err != nil {
+				return err
+			}
+		}
+		if change.relinked {
+			if err := c.links.Put(key, change.next[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return c.writeSubjects()
+}
+
+// writeSubjects adds the new contents' subjects to the index, in its order.
+func (c *committer) writeSubjects() error {
+	var keys [][]byte
+	null := statement.Null()
+	for i := range c.leaves {
+		if change := &c.leaves[i]; change.rewritten && !change.deleted && change.subject != null {
+			keys = append(keys, subjectKey(change.subject, change.position))
+		}
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	for _, key := range keys {
+		if err := c.subjects.Put(key, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func subjectKey(subject fr.Element, position uint32) []byte {
+	b := subject.Bytes()
+	return append(b[:], positionKey(position)...)
+}
+
+// slot is a value among a level's.
+type slot struct {
+	index uint32
+	value fr.Element
+}
+
+// block is a node with its children.
+type block struct {
+	index    uint32
+	children []fr.Element
+}
+
+// blocks puts the values of one level, in the order of their indexes, into the
+// nodes above them.
+func (c *committer) blocks(level int, values []slot) ([]block, error) {
+	arity := uint32(imt.Arity(level))
+	var blocks []block
+	old := c.nodes.Cursor()
+	for _, v := range values {
+		if n := len(blocks); n == 0 || blocks[n-1].index != v.index/arity {
+			children, err := childrenAt(old, level, v.index/arity, c.epoch)
+			if err != nil {
+				return nil, err
+			}
+			blocks = append(blocks, block{index: v.index / arity, children: children})
+		}
+		blocks[len(blocks)-1].children[v.index%arity] = v.value
+	}
+	return blocks, nil
+}
+
+// childrenAt gives the children of a node at an epoch.
+func childrenAt(nodes *bbolt.Cursor, level int, index uint32, epoch uint64) ([]fr.Element, error) {
+	children := make([]fr.Element, imt.Arity(level))
+	encoded, _, found := version(nodes, nodeKey(level, index, epoch))
+	if !found {
+		for i := range children {
+			children[i] = imt.Empty(level - 1)
+		}
+		return children, nil
+	}
+	if len(encoded) != len(children)*fr.Bytes {
+		return nil, fmt.Errorf("%w: a node of %d bytes", ErrCorrupt, len(encoded))
+	}
+	for i := range children {
+		if err := children[i].SetBytesCanonical(encoded[i*fr.Bytes : (i+1)*fr.Bytes]); err != nil {
+			return nil, fmt.Errorf("%w: a node: %v", ErrCorrupt, err)
+		}
+	}
+	return children, nil
+}
+
+func hashBlocks(ctx context.Context, level int, blocks []block, meter *meter) ([]slot, error) {
+	values := make([]slot, len(blocks))
+	err := parallel(ctx, len(blocks), meter, func() func(int) error {
+		return func(i int) error {
+			values[i] = slot{index: blocks[i].index, value: imt.Node(level, blocks[i].children)}
+			return nil
+		}
+	})
+	return values, err
+}
+
+func (c *committer) writeBlocks(level int, blocks []block) error {
+	c.nodes.FillPercent = 0.9
+	size := imt.Arity(level) * fr.Bytes
+	slab := make([]byte, 0, len(blocks)*size)
+	for _, b := range blocks {
+		for i := range b.children {
+			encoded := b.children[i].Bytes()
+			slab = append(slab, encoded[:]...)
+		}
+		if err := c.nodes.Put(nodeKey(level, b.index, c.epoch), slab[len(slab)-size:len(slab):len(slab)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk is how many items a worker takes at a time: few enough to share the work
+// evenly and to stop soon.
+const chunk = 64
+
+// parallel calls what worker makes for 0 to n-1, on all processors.
+func parallel(ctx context.Context, n int, meter *meter, worker func() func(int) error) error {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	failures := make([]error, min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk))
+	for w := range failures {
+		group.Go(func() {
+			do := worker()
+			for failures[w] == nil {
+				from := int(next.Add(chunk)) - chunk
+				if from >= n {
+					return
+				}
+				failures[w] = doChunk(ctx, from, min(from+chunk, n), do)
+				meter.add(chunk)
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func doChunk(ctx context.Context, from, to int, do func(int) error) error {
+	for i := from; i < to; i++ {
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// meter counts hashes for a progress report.
+type meter struct {
+	mu          sync.Mutex
+	done, total int
+	report      func(done, total int)
+}
+
+// newMeter counts the leaves and the nodes above them.
+func newMeter(report func(int, int), leaves []leafChange) *meter {
+	m := &meter{report: report, total: len(leaves)}
+	if report == nil {
+		return m
+	}
+	width := uint32(1)
+	for level := range imt.Levels {
+		width *= uint32(imt.Arity(level))
+		for i := range leaves {
+			if i == 0 || leaves[i].position/width != leaves[i-1].position/width {
+				m.total++
+			}
+		}
+	}
+	return m
+}
+
+func (m *meter) add(n int) {
+	if m == nil || m.report == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done = min(m.done+n, m.total)
+	m.report(m.done, m.total)
+}
