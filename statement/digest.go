@@ -57,6 +57,8 @@ func (n *Nonce) UnmarshalText(text []byte) error { return decodeBase64(n[:], tex
 
 // Context binds a proof to its request. Every part of it is inside Q.
 type Context struct {
+	// Fact is the name of the fact in its request; "fact" where the request has one.
+	Fact     string `json:"fact"`
 	Audience string `json:"audience,omitempty"`
 	Purpose  string `json:"purpose,omitempty"`
 	Nonce    Nonce  `json:"nonce"`
