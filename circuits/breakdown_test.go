@@ -44,7 +44,7 @@ func TestPresentBreakdown(t *testing.T) {
 		want   int
 		define func(c *Present, api frontend.API, h *hasher)
 	}{
-		{"path of 9 levels", 3440, func(c *Present, api frontend.API, h *hasher) { c.membership(api, h, c.Key) }},
+		{"path of 9 levels", 3440, func(c *Present, api frontend.API, h *hasher) { membership(api, h, c.Key, c.Path, c.PathTop, c.Root) }},
 		{"leaf", 918, func(c *Present, _ frontend.API, h *hasher) { c.leaf(h) }},
 		{"key is not the sentinel", 1, func(c *Present, api frontend.API, _ *hasher) { api.AssertIsDifferent(c.Key, 0) }},
 		{"packed bits are boolean", numBits, nil},

@@ -89,7 +89,7 @@ func (c *Present) Define(api frontend.API) error {
 		api.AssertIsBoolean(b)
 	}
 	leaf := c.leaf(h)
-	c.membership(api, h, leaf)
+	membership(api, h, leaf, c.Path, c.PathTop, c.Root)
 	api.AssertIsDifferent(c.Key, 0)
 
 	slots, outputBits, holderRequired := c.unpack()
@@ -117,14 +117,14 @@ func (c *Present) leaf(h *hasher) frontend.Variable {
 	return h.compress(0, statement.TagLeaf, attributes, c.Key, c.Subject, c.Holder, c.SerialHash, c.Blinding, c.Link)
 }
 
-// membership shows that the leaf is under Root. A child's place among its siblings
+// membership shows that a leaf is under a root. A child's place among its siblings
 // is not shown: the keys, not the positions, are what statements speak of.
-func (c *Present) membership(api frontend.API, h *hasher, leaf frontend.Variable) {
+func membership(api frontend.API, h *hasher, leaf frontend.Variable, path [imt.Levels - 1][8]frontend.Variable, top [12]frontend.Variable, root frontend.Variable) {
 	current := leaf
 	for level := range imt.Levels {
-		children := c.PathTop[:]
+		children := top[:]
 		if level < imt.Levels-1 {
-			children = c.Path[level][:]
+			children = path[level][:]
 		}
 		product := frontend.Variable(1)
 		for _, child := range children {
@@ -133,7 +133,7 @@ func (c *Present) membership(api frontend.API, h *hasher, leaf frontend.Variable
 		api.AssertIsEqual(product, 0)
 		current = h.compress(imt.Lane(level), children...)
 	}
-	api.AssertIsEqual(current, c.Root)
+	api.AssertIsEqual(current, root)
 }
 
 // unpack names the packed bits, in the order of statement.Layout.Bits.

@@ -2,6 +2,7 @@ package circuits
 
 import (
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/consensys/gnark/frontend"
 
 	"github.com/attestry/attestry/internal/imt"
 	"github.com/attestry/attestry/statement"
@@ -83,13 +84,17 @@ func (in *PresentInput) Assignment() *Present {
 	for i, e := range in.Leaf.Attributes {
 		c.Attributes[i] = e
 	}
-	for level := range c.Path {
-		for i, e := range in.Path[level] {
-			c.Path[level][i] = e
+	assignPath(in.Path, &c.Path, &c.PathTop)
+	return c
+}
+
+func assignPath(p imt.Path, path *[imt.Levels - 1][8]frontend.Variable, top *[12]frontend.Variable) {
+	for level := range path {
+		for i, e := range p[level] {
+			path[level][i] = e
 		}
 	}
-	for i, e := range in.Path[imt.Levels-1] {
-		c.PathTop[i] = e
+	for i, e := range p[imt.Levels-1] {
+		top[i] = e
 	}
-	return c
 }

@@ -16,14 +16,15 @@ import (
 
 // Tags of the hashes that the circuits compute; docs/spec/hashes.md says each one's input.
 var (
-	TagStatement = poseidon.Tag("attestry/statement/v1")
-	TagQuestion  = poseidon.Tag("attestry/question/v1")
-	TagOutput    = poseidon.Tag("attestry/output/v1")
-	TagNullifier = poseidon.Tag("attestry/nullifier/v1")
-	TagSerial    = poseidon.Tag("attestry/serial/v1")
-	TagHolder    = poseidon.Tag("attestry/holder/v1")
-	TagLeaf      = poseidon.Tag("attestry/leaf/v1")
-	TagLink      = poseidon.Tag("attestry/link/v1")
+	TagStatement      = poseidon.Tag("attestry/statement/v1")
+	TagQuestion       = poseidon.Tag("attestry/question/v1")
+	TagAbsentQuestion = poseidon.Tag("attestry/absent-question/v1")
+	TagOutput         = poseidon.Tag("attestry/output/v1")
+	TagNullifier      = poseidon.Tag("attestry/nullifier/v1")
+	TagSerial         = poseidon.Tag("attestry/serial/v1")
+	TagHolder         = poseidon.Tag("attestry/holder/v1")
+	TagLeaf           = poseidon.Tag("attestry/leaf/v1")
+	TagLink           = poseidon.Tag("attestry/link/v1")
 )
 
 // Lanes that separate hashes which carry no tag from all others of their width.
@@ -151,6 +152,12 @@ func (p Private) Q() fr.Element {
 	in := p.QInput()
 	first := poseidon.Compress(0, append([]fr.Element{TagQuestion}, in[:15]...)...)
 	return poseidon.Compress(0, append([]fr.Element{first}, in[15:]...)...)
+}
+
+// AbsentQ gives Q of a proof of absence, whose question is the commitment to the
+// searched key alone.
+func AbsentQ(output, context, blind fr.Element) fr.Element {
+	return poseidon.Compress(0, TagAbsentQuestion, output, context, blind)
 }
 
 // Commit gives an output: a hiding commitment to a value.
