@@ -1,0 +1,209 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/attestry/attestry/ledger"
+)
+
+// located is an entry of a log with what its inclusion proof says and shows.
+type located[E ledger.Entry] struct {
+	entry E
+	place
+}
+
+// place is where an entry stands in a log.
+type place struct {
+	logged  bool // false: nothing else is set
+	index   uint64
+	pathErr error // why the entry is not in the checkpoint's tree
+	head
+}
+
+// head is a checkpoint with what its signatures show.
+type head struct {
+	checkpoint   ledger.Checkpoint
+	witnesses    int   // how many pinned ones cosigned
+	signatureErr error // why no pinned log signed it
+	unknownErr   error // why a signature on it cannot be verified
+}
+
+// reader reads the entries of one bundle. The facts' entries mostly share one
+// checkpoint, whose signatures it verifies once.
+type reader struct {
+	pins  *pins
+	heads map[string]head // by the signed checkpoint
+}
+
+func (p *pins) newReader() *reader { return &reader{p, map[string]head{}} }
+
+// locate parses an entry and its inclusion proof, which may be left out. Its error
+// is [ErrMalformed]; whether the proof holds is in the result.
+func locate[E ledger.Entry](r *reader, what string, data []byte, inclusion string) (located[E], error) {
+	var l located[E]
+	parsed, err := ledger.ParseEntry(data)
+	if err != nil {
+		return l, fmt.Errorf("%w: the %s entry: %w", ErrMalformed, what, err)
+	}
+	entry, ok := parsed.(E)
+	if !ok {
+		return l, fmt.Errorf("%w: the %s entry is of type %s", ErrMalformed, what, parsed.Type())
+	}
+	l.entry = entry
+	if inclusion == "" {
+		return l, nil
+	}
+	in, err := ledger.ParseInclusion([]byte(inclusion))
+	if err != nil {
+		return l, fmt.Errorf("%w: the %s entry's inclusion: %w", ErrMalformed, what, err)
+	}
+	l.place, err = r.place(data, in)
+	if err != nil {
+		return l, fmt.Errorf("%w: the %s entry's checkpoint: %w", ErrMalformed, what, err)
+	}
+	return l, nil
+}
+
+func (r *reader) place(data []byte, in *ledger.Inclusion) (place, error) {
+	h, ok := r.heads[string(in.Checkpoint)]
+	if !ok {
+		c, err := ledger.ReadCheckpoint(in.Checkpoint)
+		if err != nil {
+			return place{}, err
+		}
+		h = head{checkpoint: c, signatureErr: r.pins.checkLogSignature(in.Checkpoint, c)}
+		h.witnesses, h.unknownErr = r.pins.checkSignatures(in.Checkpoint, c.Origin)
+		r.heads[string(in.Checkpoint)] = h
+	}
+	return place{logged: true, index: in.Index, pathErr: checkPath(data, in, h.checkpoint), head: h}, nil
+}
+
+func checkPath(data []byte, in *ledger.Inclusion, c ledger.Checkpoint) error {
+	if in.Index >= c.Size {
+		return fmt.Errorf("entry %d of a log of %d", in.Index, c.Size)
+	}
+	return tlog.CheckRecord(in.Hashes, int64(c.Size), c.Root, int64(in.Index), ledger.LeafHash(data))
+}
+
+// checkLogSignature wants the signature of a key that is pinned for the origin and
+// in force at the checkpoint's last entry.
+func (p *pins) checkLogSignature(signed []byte, c ledger.Checkpoint) error {
+	if !p.isLog(c.Origin) {
+		return fmt.Errorf("log %q is not pinned", c.Origin)
+	}
+	err := errors.New("no pinned key of the log is in force at the checkpoint's size")
+	for _, l := range p.logs {
+		if l.origin != c.Origin || c.Size == 0 || !l.holds(c.Size-1) {
+			continue
+		}
+		if _, err = ledger.OpenCheckpoint(signed, l.Key); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// checkSignatures verifies every signature line: one by a key that nobody pinned
+// could be changed without notice. It counts the witnesses.
+func (p *pins) checkSignatures(signed []byte, origin string) (witnesses int, err error) {
+	known := slices.Clone(p.witnesses)
+	for _, l := range p.logs {
+		if l.origin == origin {
+			known = append(known, l.verifier)
+		}
+	}
+	n, err := note.Open(signed, note.VerifierList(known...))
+	if err != nil {
+		return 0, err
+	}
+	if len(n.UnverifiedSigs) > 0 {
+		return 0, fmt.Errorf("signature by an unknown key, of %q", n.UnverifiedSigs[0].Name)
+	}
+	return p.countWitnesses(signed), nil
+}
+
+// countWitnesses counts the pinned witnesses whose cosignatures on a checkpoint
+// verify.
+func (p *pins) countWitnesses(signed []byte) (count int) {
+	for _, w := range p.witnesses {
+		if _, err := note.Open(signed, note.VerifierList(w)); err == nil {
+			count++
+		}
+	}
+	return count
+}
+
+// view is a fact with its entries read.
+type view struct {
+	*Fact
+	circuit   located[*ledger.CircuitEntry]
+	schema    located[*ledger.SchemaEntry]
+	epoch     located[*ledger.EpochEntry]
+	successor *located[*ledger.EpochEntry]
+	proofs    []located[*ledger.ProofEntry] // of each of Fact.Proofs
+}
+
+func (r *reader) view(f *Fact) (*view, error) {
+	v := &view{Fact: f}
+	var err error
+	if v.circuit, err = locate[*ledger.CircuitEntry](r, "circuit", f.Circuit.Entry, f.Circuit.Inclusion); err != nil {
+		return nil, err
+	}
+	if v.schema, err = locate[*ledger.SchemaEntry](r, "schema", f.Schema.Entry, f.Schema.Inclusion); err != nil {
+		return nil, err
+	}
+	if err := v.schema.entry.Schema.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: the schema entry: %w", ErrMalformed, err)
+	}
+	if v.epoch, err = locate[*ledger.EpochEntry](r, "epoch", f.Epoch.Entry, f.Epoch.Inclusion); err != nil {
+		return nil, err
+	}
+	if f.Successor != nil {
+		successor, err := locate[*ledger.EpochEntry](r, "successor", f.Successor.Entry, f.Successor.Inclusion)
+		if err != nil {
+			return nil, err
+		}
+		v.successor = &successor
+	}
+	for _, proof := range f.Proofs {
+		l, err := locate[*ledger.ProofEntry](r, "proof", proof.Entry, proof.Inclusion)
+		if err != nil {
+			return nil, err
+		}
+		v.proofs = append(v.proofs, l)
+	}
+	return v, nil
+}
+
+// origin gives the log that the fact's statements name.
+func (v *view) origin() string { return v.proofs[0].entry.Public.Origin }
+
+// anchors lists the entries that every fact needs in the log.
+func (v *view) anchors() []namedPlace {
+	out := []namedPlace{{"circuit", v.circuit.place}, {"schema", v.schema.place}, {"epoch", v.epoch.place}}
+	if v.successor != nil {
+		out = append(out, namedPlace{"successor epoch", v.successor.place})
+	}
+	return out
+}
+
+// places lists every entry that comes with an inclusion proof, and those that must.
+func (v *view) places() []namedPlace {
+	out := v.anchors()
+	for i, p := range v.proofs {
+		if p.logged {
+			out = append(out, namedPlace{fmt.Sprintf("proof %d", i), p.place})
+		}
+	}
+	return out
+}
+
+type namedPlace struct {
+	name string
+	place
+}

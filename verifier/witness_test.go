@@ -1,0 +1,96 @@
+package verifier
+
+import (
+	"crypto/rand"
+	"slices"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	witnessnote "github.com/transparency-dev/formats/note"
+
+	"github.com/attestry/attestry/ledger"
+)
+
+// newWitness gives a witness that cosigns as C2SP says, and its verifier key.
+func newWitness(t testing.TB, name string) (note.Signer, string) {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := witnessnote.NewSignerForCosignatureV1(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, vkey
+}
+
+func tlogStored(size int64) int64 { return tlog.StoredHashCount(size) }
+
+func TestQuorum(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	var vkeys []string
+	for _, name := range []string{"witness.example/1", "witness.example/2", "witness.example/3"} {
+		s, vkey := newWitness(t, name)
+		w.cosigners, vkeys = append(w.cosigners, s), append(vkeys, vkey)
+	}
+	w.cosigners = w.cosigners[:2] // the third one does not cosign
+	r := flatRequest(t)
+	b, _ := w.bundle(r, tamper{})
+	for quorum, want := range map[int][]string{1: nil, 2: nil, 3: {CheckQuorum}} {
+		trust := w.trust()
+		trust.Witnesses = &TrustedWitnesses{Quorum: quorum, Keys: vkeys}
+		v, err := Verify(b, Options{Trust: trust, Request: r, At: testTime})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if failed := outcomes(t, v); !slices.Equal(failed, want) {
+			t.Errorf("quorum %d: %v failed, want %v", quorum, failed, want)
+		}
+		if c := find(t, v, CheckQuorum); c.RestsOn != OnWitnesses {
+			t.Errorf("quorum %d rests on %s", quorum, c.RestsOn)
+		}
+	}
+}
+
+// TestUnknownCosignature: a line that nobody here can verify could be changed.
+func TestUnknownCosignature(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	s, _ := newWitness(t, "witness.example/1")
+	w.cosigners = []note.Signer{s}
+	r := flatRequest(t)
+	b, _ := w.bundle(r, tamper{})
+	v, err := Verify(b, Options{Trust: w.trust(), Request: r, At: testTime})
+	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckCosignatures}) {
+		t.Errorf("%v %v", err, outcomes(t, v))
+	}
+}
+
+// TestWitnessAloneIsNotTheLog: a checkpoint that only a pinned witness signed.
+func TestWitnessAloneIsNotTheLog(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	s, vkey := newWitness(t, "witness.example/1")
+	r := flatRequest(t)
+	b, _ := w.bundle(r, tamper{})
+	in, err := ledger.ParseInclusion([]byte(b.Facts[0].Epoch.Inclusion))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ledger.ReadCheckpoint(in.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Checkpoint, err = note.Sign(&note.Note{Text: c.Text()}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Facts[0].Epoch.Inclusion = string(ledger.FormatInclusion(in))
+	trust := w.trust()
+	trust.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{vkey}}
+	v, err := Verify(b, Options{Trust: trust, Request: r, At: testTime})
+	if err != nil || !slices.Contains(outcomes(t, v), CheckCheckpoint) {
+		t.Errorf("%v %v", err, outcomes(t, v))
+	}
+}
