@@ -1,6 +1,8 @@
 package circuits
 
 import (
+	"fmt"
+
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
 	"github.com/attestry/attestry/internal/imt"
@@ -19,6 +21,9 @@ type AbsentInput struct {
 	LinkBlinding fr.Element
 	Path         imt.Path
 }
+
+// Format implements fmt.Formatter: no verb shows the input.
+func (in AbsentInput) Format(f fmt.State, _ rune) { fmt.Fprint(f, "circuits.AbsentInput(private)") }
 
 // Output gives the commitment to the searched key.
 func (in *AbsentInput) Output() fr.Element { return statement.Commit(in.Key, in.Randomness) }

@@ -1,6 +1,8 @@
 package circuits
 
 import (
+	"fmt"
+
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark/frontend"
 
@@ -23,6 +25,9 @@ type PresentInput struct {
 	Serial       fr.Element // needed only when Scope is not 0
 	HolderSecret fr.Element // needed only when the leaf has a holder
 }
+
+// Format implements fmt.Formatter: no verb shows the input.
+func (in PresentInput) Format(f fmt.State, _ rune) { fmt.Fprint(f, "circuits.PresentInput(private)") }
 
 // Outputs gives the commitments that the layout asks for.
 func (in *PresentInput) Outputs() (out [statement.NumOutputs]fr.Element) {

@@ -244,12 +244,16 @@ func (w *work) input(q statement.Question, schema *statement.Schema, opened *reg
 	return in, err
 }
 
-// randomness chooses an output's: from the seed for the subject and the key, one
-// value for the tie of a record's several proofs, fresh otherwise.
+// randomness chooses an output's: from the seed for a subject or key that the asker
+// named, one value for the tie of a record's several proofs, fresh otherwise. A
+// value that the asker did not name must not be sealed with the asker's seed, or
+// they could try every value that it may have.
 func (w *work) randomness(r *statement.Request, o statement.Output, j, proofs int, tie statement.Element) statement.Element {
 	switch {
 	case o == statement.OutputSubject || o == statement.OutputKey:
-		return r.Seed.OutputRandomness(r.OutputClass(w.fact.Name, string(o)))
+		if _, named := r.OutputText(w.fact.Name, string(o)); named {
+			return r.Seed.OutputRandomness(r.OutputClass(w.fact.Name, string(o)))
+		}
 	case o == statement.OutputLeaf && j == 0 && proofs > 1:
 		return tie
 	}

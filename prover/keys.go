@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	groth16 "github.com/consensys/gnark/backend/groth16/bn254"
 	cs "github.com/consensys/gnark/constraint/bn254"
 	"github.com/consensys/gnark/frontend"
@@ -206,7 +207,27 @@ func load(dir string, d definition, keys CircuitKeys) (*Circuit, error) {
 	if _, err := c.pk.UnsafeReadFrom(bufio.NewReader(bytes.NewReader(raw))); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamagedKeys, keys.PK.Hex(), err)
 	}
+	if err := c.checkBlinding(); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// checkBlinding holds the proving key's delta, in both groups, to the verifying
+// key's, which is not infinity. The prover multiplies it with fresh randomness to
+// make A and B uniform; the verifying equation then fixes C. So a key that passes
+// gives perfect zero knowledge whatever else is wrong with it, and a setup that
+// put infinity here to see through the proofs is refused.
+func (c *Circuit) checkBlinding() error {
+	delta := c.VK.Delta()
+	_, _, g1, g2 := curve.Generators()
+	var negative curve.G1Affine
+	negative.Neg(&g1)
+	same, err := curve.PairingCheck([]curve.G1Affine{c.pk.G1.Delta, negative}, []curve.G2Affine{g2, delta})
+	if err != nil || !same || c.pk.G2.Delta != delta {
+		return fmt.Errorf("%w: the proving key's delta is not the verifying key's", ErrDamagedKeys)
+	}
+	return nil
 }
 
 // readKey reads a file that is named by its content's hash, and checks the name.

@@ -113,3 +113,25 @@ func TestVerifyingKeyUsesItsInput(t *testing.T) {
 		t.Error("the loaded circuit is not the one that the keys name")
 	}
 }
+
+// A proving key whose delta is infinity still makes proofs that verify, and they
+// show the record: the blinding of A and B is gone. It is refused.
+func TestKeyWithoutBlindingIsRefused(t *testing.T) {
+	c, err := LoadCircuit(keyDir, "present")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.checkBlinding(); err != nil {
+		t.Fatal(err)
+	}
+	honest := *c.pk
+	c.pk.G1.Delta.SetInfinity()
+	if err := c.checkBlinding(); !errors.Is(err, ErrDamagedKeys) {
+		t.Errorf("delta at infinity in G1: %v", err)
+	}
+	*c.pk = honest
+	c.pk.G2.Delta.SetInfinity()
+	if err := c.checkBlinding(); !errors.Is(err, ErrDamagedKeys) {
+		t.Errorf("delta at infinity in G2: %v", err)
+	}
+}

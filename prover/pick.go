@@ -36,7 +36,8 @@ func newSelection(s *registry.Store, epoch uint64, fact statement.FactRequest, c
 
 // pick gives the record that answers: the one with the key, or one drawn uniformly
 // at random among all that satisfy the request. Without one it fails with
-// [ErrFalse], naming the conditions that fail and never a value of a record.
+// [ErrFalse], naming the conditions that fail and the record's key, for the
+// agency's own eyes; never a value. What an asker is told is for others to decide.
 func (sel *selection) pick() (*registry.Record, error) {
 	switch {
 	case sel.fact.Key != nil:
@@ -120,7 +121,7 @@ func (sel *selection) among(each func(func(*registry.Record) (bool, error)) erro
 		seen++
 		last = r
 		miss, err := sel.matcher.Match(r.Values)
-		if err != nil || miss >= 0 {
+		if err != nil || miss >= 0 || !r.Holder.IsZero() { // only the holder proves about theirs
 			return true, err
 		}
 		satisfying++

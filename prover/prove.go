@@ -4,8 +4,11 @@ import (
 	"fmt"
 
 	"github.com/consensys/gnark-crypto/ecc"
+	"github.com/consensys/gnark/backend"
 	groth16 "github.com/consensys/gnark/backend/groth16/bn254"
+	"github.com/consensys/gnark/constraint/solver"
 	"github.com/consensys/gnark/frontend"
+	"github.com/rs/zerolog"
 
 	"github.com/attestry/attestry/circuits"
 	"github.com/attestry/attestry/statement"
@@ -22,7 +25,9 @@ func (c *Circuit) Prove(in *circuits.PresentInput) ([]byte, statement.Element, e
 	if err != nil {
 		return nil, d, ErrNotSatisfied
 	}
-	made, err := groth16.Prove(c.system, c.pk, w)
+	// The solver's own logger too is off, whoever turned gnark's global one on: it
+	// writes the values of an unsatisfied constraint.
+	made, err := groth16.Prove(c.system, c.pk, w, backend.WithSolverOptions(solver.WithLogger(zerolog.Nop())))
 	if err != nil {
 		return nil, d, ErrNotSatisfied
 	}

@@ -81,7 +81,8 @@ func (h *hasher) leaf(src *leafSource) (leaf imt.Leaf, serial, linkBlinding fr.E
 		if err = h.fill(&leaf, record); err != nil {
 			return leaf, serial, linkBlinding, err
 		}
-		serial = h.serial.element(purposeSerial, record.Key)
+		// From the tree's key, not the text: what is one record to the tree has one serial.
+		serial = h.serial.element(purposeSerial, string(src.key[1:]))
 		leaf.SerialHash = statement.SerialHash(serial)
 	}
 	leaf.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)

@@ -121,7 +121,8 @@ func (m *model) makeLeaf(row *modelRow) error {
 		row.leaf.Attributes[i] = statement.Null()
 	}
 	if row.cells != nil {
-		row.serial = statement.PRF(m.secrets.serial[:], "attestry/serial/v1", row.canonicalCell)
+		treeKey := row.key.Bytes()
+		row.serial = statement.PRF(m.secrets.serial[:], "attestry/serial/v1", string(treeKey[1:]))
 		row.leaf.SerialHash = statement.SerialHash(row.serial.Fr())
 		if err := m.fillLeaf(row); err != nil {
 			return err

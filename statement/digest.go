@@ -138,7 +138,7 @@ type Private struct {
 	Blind   fr.Element
 }
 
-// QInput lists the 31 elements that Q hashes, without the tag: the layout's 26,
+// QInput lists the 30 elements that Q hashes after its tag: the layout's 26,
 // the outputs, the context and the blind.
 func (p Private) QInput() []fr.Element {
 	in := p.Layout.Elements()
@@ -188,6 +188,9 @@ func ScopeElement(scope string) (fr.Element, error) {
 // Seed is a request's 256-bit seed, from which the randomness of the outputs that
 // the request names derives. It is the asker's secret, shared with the agency.
 type Seed [32]byte
+
+// Format implements fmt.Formatter: no verb shows the seed.
+func (s Seed) Format(f fmt.State, _ rune) { fmt.Fprint(f, "statement.Seed(private)") }
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Seed) MarshalText() ([]byte, error) { return encodeBase64(s[:]), nil }

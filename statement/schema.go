@@ -102,7 +102,7 @@ func (s *Schema) Domain(name string) TextDomain {
 // attribute gives the attribute of this name and its index.
 func (s *Schema) attribute(name string) (int, Attribute, error) {
 	i := s.Index(name)
-	if i < 0 {
+	if i < 0 || i >= MaxAttributes { // a selector has 4 bits
 		return 0, Attribute{}, fmt.Errorf("%w: registry %s has no attribute %q", ErrUnknownAttribute, s.Registry, name)
 	}
 	return i, s.Attributes[i], nil

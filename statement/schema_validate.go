@@ -188,6 +188,11 @@ func (d TextDomain) check() error {
 			return fmt.Errorf("normalisation %q twice", step)
 		}
 	}
+	// One undoes the other but for a few letters, for which it does not: the form
+	// would not be canonical.
+	if slices.Contains(d.Normalise, Upper) && slices.Contains(d.Normalise, Lower) {
+		return fmt.Errorf("both %q and %q: choose one", Upper, Lower)
+	}
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
@@ -20,8 +19,8 @@ const DefaultDomain = "text"
 // The normalisation steps that a domain may declare, after NFC.
 const (
 	Trim  = "trim"  // no white space at either end
-	Upper = "upper" // Unicode upper case, rune by rune
-	Lower = "lower" // Unicode lower case, rune by rune
+	Upper = "upper" // upper case, code point by code point
+	Lower = "lower" // lower case, code point by code point; not with Upper
 	Alnum = "alnum" // letters and digits alone
 )
 
@@ -42,7 +41,7 @@ func (d TextDomain) Equal(o TextDomain) bool {
 }
 
 // Canonical gives the normalised form of a text: NFC, the domain's steps in
-// their order, NFC again.
+// their order, NFC again, all by the tables of Unicode 15.0.0.
 func (d TextDomain) Canonical(text string) (string, error) {
 	if !utf8.ValidString(text) {
 		return "", fmt.Errorf("%w: not UTF-8", ErrBadValue)
@@ -50,29 +49,17 @@ func (d TextDomain) Canonical(text string) (string, error) {
 	if len(text) > MaxTextBytes {
 		return "", fmt.Errorf("%w: a text of %d bytes, over the limit of %d", ErrBadValue, len(text), MaxTextBytes)
 	}
+	if err := checkAssigned(text); err != nil {
+		return "", err
+	}
 	text = norm.NFC.String(text)
 	for _, step := range d.Normalise {
-		switch step {
-		case Trim:
-			text = strings.TrimSpace(text)
-		case Upper:
-			text = strings.Map(unicode.ToUpper, text)
-		case Lower:
-			text = strings.Map(unicode.ToLower, text)
-		case Alnum:
-			text = strings.Map(keepAlnum, text)
-		default:
+		var ok bool
+		if text, ok = apply(step, text); !ok {
 			return "", fmt.Errorf("%w: no normalisation %q", ErrBadSchema, step)
 		}
 	}
 	return norm.NFC.String(text), nil
-}
-
-func keepAlnum(r rune) rune {
-	if unicode.IsLetter(r) || unicode.IsDigit(r) {
-		return r
-	}
-	return -1
 }
 
 // Hash gives the 248-bit hash of a text's canonical form in this domain: the

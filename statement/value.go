@@ -30,18 +30,23 @@ type Value struct {
 	Text   string
 }
 
-// ParseValue reads the source text of an attribute's value. An empty text is an
-// absent value where the attribute is optional, and an error otherwise.
+// ParseValue reads the source text of an attribute's value. An empty text, or one
+// of which normalisation leaves nothing, is an absent value where the attribute is
+// optional, and an error otherwise.
 func (s *Schema) ParseValue(a Attribute, text string) (Value, error) {
-	if text == "" {
-		if a.Optional {
-			return Value{Absent: true}, nil
-		}
-		return Value{}, fmt.Errorf("%w: empty (say optional: true in the schema if it may be)", ErrBadValue)
-	}
 	if a.Type == Text {
-		t, err := s.Domain(a.Name).Canonical(text)
-		return Value{Text: t}, err
+		var err error
+		if text, err = s.Domain(a.Name).Canonical(text); err != nil {
+			return Value{}, err
+		}
+	}
+	switch {
+	case text == "" && a.Optional:
+		return Value{Absent: true}, nil
+	case text == "":
+		return Value{}, fmt.Errorf("%w: empty (say optional: true in the schema if it may be)", ErrBadValue)
+	case a.Type == Text:
+		return Value{Text: text}, nil
 	}
 	n, err := a.parseInteger(text)
 	return Value{Int: n}, err

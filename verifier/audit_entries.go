@@ -81,6 +81,8 @@ func (a *audit) queueProof(e *ledger.ProofEntry, _ *ledger.CircuitEntry) error {
 		a.problems.add(&a.index, AuditCircuit, fmt.Errorf("circuit %s with verifying key %s is not pinned", short(e.Public.Circuit), short(e.Public.VK)))
 	case !c.holds(a.index):
 		a.problems.add(&a.index, AuditCircuit, fmt.Errorf("outside the circuit's window (%s)", c.Window))
+	case c.known() != nil:
+		a.problems.add(&a.index, AuditCircuit, c.known())
 	default:
 		a.proofs.jobs <- proofJob{a.index, e, c}
 	}

@@ -33,6 +33,9 @@ func (r *run) checkCircuit(f *view) Check {
 // the places of the proofs.
 func (c pinnedCircuit) matches(f *view) error {
 	e := f.circuit.entry
+	if err := c.known(); err != nil {
+		return err
+	}
 	switch {
 	case e.Circuit != c.Circuit || e.VKHash() != c.key.Digest():
 		return errors.New("the circuit entry is of another circuit or verifying key than the proofs")
@@ -43,6 +46,18 @@ func (c pinnedCircuit) matches(f *view) error {
 		if err := c.inForce(p.place, f.circuit.checkpoint.Size); err != nil {
 			return fmt.Errorf("proof %d: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// known holds the pinned constraint system to this program's table of relations.
+func (c pinnedCircuit) known() error {
+	hash, ok := Relation(c.Name, c.Version)
+	switch {
+	case !ok:
+		return fmt.Errorf("this program does not know the circuit %s version %d: a newer one may", c.Name, c.Version)
+	case hash != c.Circuit:
+		return fmt.Errorf("the constraint system pinned as %s version %d is another one", c.Name, c.Version)
 	}
 	return nil
 }

@@ -99,6 +99,12 @@ func ParseVerifyingKey(data []byte) (*VerifyingKey, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	// The marks of a setup whose second phase never happened: such a key accepts
+	// forged proofs.
+	_, _, _, generator := curve.Generators()
+	if vk.delta == vk.gamma || vk.delta == generator {
+		return nil, fmt.Errorf("%w: delta is gamma or the generator: the setup is unfinished", ErrEncoding)
+	}
 	if err := vk.precompute(); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrEncoding, err)
 	}
@@ -115,6 +121,9 @@ func (vk *VerifyingKey) Marshal() []byte {
 
 // Digest gives SHA-256 of the key's encoding, by which statements name the key.
 func (vk *VerifyingKey) Digest() statement.Digest { return sha256.Sum256(vk.Marshal()) }
+
+// Delta gives the key's delta in G2, which a proving key of the same setup repeats.
+func (vk *VerifyingKey) Delta() curve.G2Affine { return vk.delta }
 
 func (vk *VerifyingKey) precompute() (err error) {
 	vk.alphaBeta, err = curve.Pair([]curve.G1Affine{vk.alpha}, []curve.G2Affine{vk.beta})

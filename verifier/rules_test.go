@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"crypto/sha256"
 	"math/big"
 	"slices"
 	"testing"
@@ -68,7 +67,7 @@ func TestAbsent(t *testing.T) {
 	w := newWorld(t, "agency.example/log", titleSchema())
 	present := w.circuit
 	absent := *w.circuit
-	absent.Name, absent.Circuit, absent.Setup = CircuitAbsent, sha256.Sum256([]byte("absent")), ledger.SetupCeremony
+	absent.Name, absent.Circuit, absent.Setup = CircuitAbsent, released(CircuitAbsent), ledger.SetupCeremony
 	r := parseRequest(t, "registry: titles", "key: LC-00042", "absent: true")
 	if err := r.Fill(zeroReader{}); err != nil {
 		t.Fatal(err)

@@ -20,12 +20,6 @@ import (
 // TrustFormat is the format member of every trust file.
 const TrustFormat = "attestry/trust/v1"
 
-// The names of the circuits.
-const (
-	CircuitPresent = "present" // a record satisfies the question
-	CircuitAbsent  = "absent"  // no record has the key
-)
-
 const (
 	allowDevelopment = "allow"
 	statusSunset     = "sunset"

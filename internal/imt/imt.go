@@ -13,6 +13,7 @@ package imt
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
@@ -76,6 +77,9 @@ type Leaf struct {
 	Attributes [statement.MaxAttributes]fr.Element // statement.Null beyond the schema's
 	Link       fr.Element                          // H(key, next key, link blinding): see Link
 }
+
+// Format implements fmt.Formatter: no verb shows the leaf.
+func (l Leaf) Format(f fmt.State, _ rune) { fmt.Fprint(f, "imt.Leaf(private)") }
 
 // Hash gives the leaf's value in the tree.
 func (l *Leaf) Hash() fr.Element {

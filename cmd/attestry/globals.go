@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/workspace"
+)
+
+const (
+	// dirVariable names the workspace where --dir does not.
+	dirVariable = "ATTESTRY_DIR"
+	defaultDir  = "./attestry-data"
+)
+
+// globals are the flags of every command.
+type globals struct {
+	cli.Flags
+	// Dir is what the command line says. The demonstration keeps its files only
+	// there: a variable that names somebody's workspace must not make it write to it.
+	Dir    string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data)."`
+	Server string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
+}
+
+// AfterApply refuses --server where it would be passed over.
+func (g *globals) AfterApply(ctx *kong.Context) error {
+	if g.Server != "" && !strings.HasPrefix(ctx.Command(), "verify") {
+		return errors.New("--server: this command cannot be sent to a server in this version")
+	}
+	return nil
+}
+
+// workspaceDir gives the workspace's directory.
+func (g *globals) workspaceDir() string {
+	for _, dir := range []string{g.Dir, os.Getenv(dirVariable)} {
+		if dir != "" {
+			return dir
+		}
+	}
+	return defaultDir
+}
+
+// with opens the workspace, runs a function over it and closes it.
+func (g *globals) with(run func(*workspace.Workspace) error) error {
+	w, err := workspace.Open(g.workspaceDir())
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(w), w.Close())
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/prover"
+	"github.com/attestry/attestry/workspace"
+)
+
+type initCmd struct {
+	Origin string `placeholder:"NAME" help:"The log's name for ever, like example.org/land-registry. Default: a random one."`
+}
+
+func (*initCmd) Help() string {
+	return `Makes the directory of an agency: an empty ledger, the keys that sign it, and development keys of the circuits. Whoever makes development keys can forge proofs with them, so a verifier must allow them, and every verdict warns.
+
+Examples:
+
+    attestry init
+    attestry init --dir /srv/land-registry --origin registry.example.org/land`
+}
+
+// initResult is what init says in JSON.
+type initResult struct {
+	Dir      string               `json:"dir"`
+	Origin   string               `json:"origin"`
+	Circuits []prover.CircuitKeys `json:"circuits"`
+}
+
+func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
+	dir := g.workspaceDir()
+	err := workspace.Init(ctx, dir, workspace.InitOptions{
+		Origin: c.Origin, Report: func(what string) { env.Note("making %s", what) },
+	})
+	if err != nil {
+		return err
+	}
+	return g.with(func(w *workspace.Workspace) error {
+		warnDevelopment(env, w)
+		r := initResult{dir, w.Ledger.Origin(), w.Circuits()}
+		if env.JSON {
+			return env.PrintJSON(r)
+		}
+		return env.Print("workspace %s, log %s", r.Dir, r.Origin)
+	})
+}
+
+// warnDevelopment warns where a circuit's keys are development keys.
+func warnDevelopment(env *cli.Env, w *workspace.Workspace) {
+	for _, c := range w.Circuits() {
+		if c.Setup == ledger.SetupDevelopment {
+			env.Warn("the keys of the circuit %s are development keys: whoever made them can forge proofs", c.Name)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/workspace"
+)
+
+type ledgerExportCmd struct {
+	Out string `short:"o" required:"" placeholder:"DIR" help:"The directory; one that holds an earlier export is brought up to date."`
+}
+
+func (*ledgerExportCmd) Help() string {
+	return `Signs a checkpoint of all entries and writes the log as C2SP tlog-tiles: checkpoint, tile/… and tile/entries/…. It holds no record, no question and no answer: it is fit for everybody to see, and attestry-verify audit replays it.
+
+Examples:
+
+    attestry ledger export -o export/
+    attestry-verify audit export/ --trust trust.json`
+}
+
+// ledgerExportResult is what ledger export says in JSON.
+type ledgerExportResult struct {
+	Dir     string `json:"dir"`
+	Origin  string `json:"origin"`
+	Entries uint64 `json:"entries"`
+}
+
+func (c *ledgerExportCmd) Run(env *cli.Env, g *globals) error {
+	return g.with(func(w *workspace.Workspace) error {
+		if _, err := w.Ledger.PublishCheckpoint(w.Signer); err != nil {
+			return err
+		}
+		bar := env.Progress("export")
+		err := w.Ledger.Export(c.Out, func(done, total int) { bar.Update(int64(done), int64(total)) })
+		bar.End()
+		if err != nil {
+			return err
+		}
+		signed, err := w.Ledger.Checkpoint()
+		if err != nil {
+			return err
+		}
+		checkpoint, err := ledger.ReadCheckpoint(signed)
+		if err != nil {
+			return err
+		}
+		r := ledgerExportResult{c.Out, checkpoint.Origin, checkpoint.Size}
+		if env.JSON {
+			return env.PrintJSON(r)
+		}
+		return env.Print("%s of %s in %s", cli.Entries(r.Entries), r.Origin, r.Dir)
+	})
+}

@@ -1,0 +1,113 @@
+// Attestry commits registries, answers questions about their records with
+// zero-knowledge proofs, and verifies such answers.
+//
+// An agency makes a workspace (init), imports and commits registries (registry) and
+// answers requests (prove). Whoever asks writes a request (request new) and checks
+// the answer (verify). Whoever doubts replays the whole ledger (audit). The command
+// demo plays all three on the register of a real county.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/attestry/attestry/internal/cli"
+)
+
+const description = "Prove facts about the records of a registry without showing a record."
+
+// commands is the command line.
+type commands struct {
+	globals
+
+	Demo     demoCmd      `cmd:"" help:"Watch an agency, a bank and an auditor, end to end, on a real county's data."`
+	Init     initCmd      `cmd:"" help:"Make a workspace: ledger, keys, development keys of the circuits."`
+	Registry registryCmds `cmd:"" help:"Create, fill, commit and look at registries."`
+	Request  requestCmds  `cmd:"" help:"Write requests."`
+	Prove    proveCmd     `cmd:"" help:"Answer a request with a bundle."`
+	Verify   verifyCmd    `cmd:"" help:"Verify a bundle."`
+	Audit    auditCmd     `cmd:"" help:"Audit a whole ledger from its export."`
+	Trust    trustCmds    `cmd:"" help:"Say what others should pin."`
+	Ledger   ledgerCmds   `cmd:"" help:"Export, check and look at the ledger."`
+	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
+	Version  versionCmd   `cmd:"" help:"Show the version and the circuits."`
+}
+
+// Help gives the program's detailed help.
+func (*commands) Help() string {
+	return `Examples:
+
+    attestry demo
+    attestry init
+    attestry registry create titles.yaml
+    attestry registry import titles titles.csv
+    attestry registry commit titles
+    attestry prove question.yaml -o bundle.json --openings openings.json
+    attestry trust export -o trust.json
+    attestry verify bundle.json --trust trust.json --request question.yaml --openings openings.json`
+}
+
+type registryCmds struct {
+	Create registryCreateCmd `cmd:"" help:"Make an empty registry and publish its schema."`
+	Import registryImportCmd `cmd:"" help:"Stage a file of records for the next commit."`
+	Commit registryCommitCmd `cmd:"" help:"Make what was imported the next epoch and publish its root."`
+	List   registryListCmd   `cmd:"" help:"List the registries."`
+	Epochs registryEpochsCmd `cmd:"" help:"List a registry's epochs."`
+	Check  registryCheckCmd  `cmd:"" help:"Check that a file gives the root of the latest epoch."`
+}
+
+func (*registryCmds) Help() string {
+	return `Examples:
+
+    attestry registry create titles.yaml
+    attestry registry import titles titles.csv
+    attestry registry commit titles
+    attestry registry epochs titles`
+}
+
+type requestCmds struct {
+	New requestNewCmd `cmd:"" help:"Complete a request: what a bank sends to an agency."`
+}
+
+func (*requestCmds) Help() string {
+	return `Examples:
+
+    attestry request new question.yaml -o request.json`
+}
+
+type trustCmds struct {
+	Export trustExportCmd `cmd:"" help:"Write the trust file that pins this workspace."`
+}
+
+func (*trustCmds) Help() string {
+	return `Examples:
+
+    attestry trust export -o trust.json`
+}
+
+type ledgerCmds struct {
+	Export ledgerExportCmd `cmd:"" help:"Write the ledger as a directory that anybody can audit."`
+	Fsck   ledgerFsckCmd   `cmd:"" help:"Rebuild the ledger from its entries and compare."`
+	Show   ledgerShowCmd   `cmd:"" help:"Show one entry."`
+}
+
+func (*ledgerCmds) Help() string {
+	return `Examples:
+
+    attestry ledger export -o export/
+    attestry ledger fsck
+    attestry ledger show 3`
+}
+
+func main() {
+	ctx, stop := cli.Interruptible()
+	code := run(ctx, os.Args[1:], cli.Standard())
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command line and gives its exit code.
+func run(ctx context.Context, args []string, s cli.Streams) int {
+	g := &commands{}
+	return cli.Main(ctx, "attestry", description, g, args, s, &g.globals)
+}

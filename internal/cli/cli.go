@@ -1,0 +1,128 @@
+// Package cli is what attestry's programs share: how a command line is read, how
+// errors, hints and progress are shown, which exit code says what, and how files
+// named on the command line are read and written.
+//
+// A program is a [kong] grammar whose commands have a method Run. [Main] reads the
+// command line, binds an [Env] and runs the command. What a command has to say goes
+// to [Env.Out]; everything else goes to [Env.Err], errors as "program: error: …"
+// and what to do about them as "program: hint: …" on a line of its own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// Flags are the flags of every command of every program.
+type Flags struct {
+	JSON  bool `help:"Print one JSON document instead of text." name:"json"`
+	Quiet bool `help:"Print no progress and no remarks." short:"q"`
+}
+
+// Common gives the flags of a grammar that embeds them.
+func (f *Flags) Common() *Flags { return f }
+
+// Grammar is a program's command line: a pointer to a struct as kong reads it,
+// which embeds [Flags].
+type Grammar interface{ Common() *Flags }
+
+// Streams are a program's input and outputs.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Terminal says that a person watches Err, so that progress is shown.
+	Terminal bool
+}
+
+// Standard gives the process's streams.
+func Standard() Streams {
+	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+}
+
+// Interruptible gives a context that ends with the first interrupt or termination
+// signal; the second one ends the process.
+func Interruptible() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// Env is what a command runs in.
+type Env struct {
+	Streams
+	Flags
+	Program string
+
+	stdinTaken bool
+}
+
+// Main reads a command line and runs the command that it names. It gives the
+// process's exit code. bind holds more of what the commands' Run methods take,
+// beside a context and an [*Env].
+func Main(ctx context.Context, name, description string, g Grammar, args []string, s Streams, bind ...any) int {
+	env := &Env{Streams: s, Program: name}
+	helped := false
+	parser, err := kong.New(g,
+		kong.Name(name), kong.Description(description), kong.Writers(s.Out, s.Err),
+		kong.Exit(func(int) { helped = true }), // --help, the one thing that kong exits for
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoExpandSubcommands: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), kong.Bind(bind...),
+	)
+	if err != nil {
+		return env.fail(fmt.Errorf("the program's grammar: %w", err))
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return Done
+	}
+	if err != nil {
+		return env.fail(usage(name, err))
+	}
+	env.Flags = *g.Common()
+	return env.fail(parsed.Run())
+}
+
+// usage says which command's help tells more.
+func usage(name string, err error) error {
+	command := name
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		command = parse.Context.Selected().FullPath()
+	}
+	return Hint(err, "%s --help shows how it is used", command)
+}
+
+// fail shows an error, if there is one, and gives the exit code.
+func (e *Env) fail(err error) int {
+	if err != nil {
+		message, hints := explain(err)
+		e.say("error", message)
+		for _, hint := range hints {
+			e.say("hint", hint)
+		}
+	}
+	return ExitCode(err)
+}
+
+// Warn says what the reader should know before relying on the outcome. It is said
+// even when quiet.
+func (e *Env) Warn(format string, args ...any) { e.say("warning", fmt.Sprintf(format, args...)) }
+
+// Note says what helps a person and no program, unless quiet.
+func (e *Env) Note(format string, args ...any) {
+	if !e.Quiet {
+		e.say("note", fmt.Sprintf(format, args...))
+	}
+}
+
+func (e *Env) say(kind, text string) {
+	_, _ = fmt.Fprintf(e.Err, "%s: %s: %s\n", e.Program, kind, Plain(text))
+}

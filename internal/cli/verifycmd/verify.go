@@ -1,0 +1,146 @@
+package verifycmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/verifier"
+)
+
+// Verify is the command verify.
+type Verify struct {
+	Bundle   string  `arg:"" placeholder:"BUNDLE.json" help:"The bundle to verify; - is standard input."`
+	Trust    string  `env:"ATTESTRY_TRUST" placeholder:"TRUST.json" help:"What you pin: log, issuers, circuits."`
+	Request  string  `placeholder:"REQUEST" help:"The request that the bundle should answer (YAML or JSON)."`
+	Openings string  `placeholder:"OPENINGS.json" help:"What the asker alone got with the bundle."`
+	Audience string  `placeholder:"WHO" help:"Who you are: a bundle for anybody else fails."`
+	At       Instant `placeholder:"TIME" help:"Judge expiry and age as of this instant (RFC 3339) instead of now."`
+}
+
+// Instant is an instant on the command line, in RFC 3339. The zero value means now.
+type Instant struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (i *Instant) UnmarshalText(text []byte) (err error) {
+	if i.Time, err = time.Parse(time.RFC3339, string(text)); err != nil {
+		return errors.New("not an instant like 2026-12-31T00:00:00Z")
+	}
+	return nil
+}
+
+// Help gives the command's detailed help.
+func (*Verify) Help() string {
+	return `Every check is listed with what it rests on. The exit code is 0 when nothing failed, 1 when a check failed, 2 when it could not be checked.
+
+A check whose input you do not give is skipped and says so: without --request the bundle is checked for itself and not against your question.
+
+Examples:
+
+    attestry-verify verify bundle.json --trust trust.json
+    attestry-verify verify bundle.json --trust trust.json --request request.json --openings openings.json
+    attestry-verify verify bundle.json --trust trust.json --audience bank-a --at 2026-06-30T12:00:00Z --json
+    cat bundle.json | ATTESTRY_TRUST=trust.json attestry-verify verify -`
+}
+
+// Run verifies a bundle and prints the verdict.
+func (v *Verify) Run(env *cli.Env) error {
+	files, err := v.Read(env)
+	if err != nil {
+		return err
+	}
+	trust, err := readTrust(env, v.Trust)
+	if err != nil {
+		return err
+	}
+	verdict, err := files.Verify(trust)
+	if err != nil {
+		return explain(err)
+	}
+	return Print(env, verdict)
+}
+
+// Files are the files of a verification, read.
+type Files struct {
+	Bundle   *verifier.Bundle
+	Request  *statement.Request // nil: not given
+	Openings *verifier.Openings // nil: not given
+	Audience string
+	At       time.Time // zero: now
+}
+
+// Read reads the bundle and what it is checked against, but for the trust file.
+func (v *Verify) Read(env *cli.Env) (*Files, error) {
+	f := &Files{Audience: v.Audience, At: v.At.Time}
+	var err error
+	if f.Bundle, err = read(env, v.Bundle, verifier.ParseBundle); err != nil {
+		return nil, err
+	}
+	if v.Request != "" {
+		if f.Request, err = read(env, v.Request, statement.ParseRequest); err != nil {
+			return nil, fmt.Errorf("%w: %w", verifier.ErrMalformed, err)
+		}
+	}
+	if v.Openings != "" {
+		if f.Openings, err = read(env, v.Openings, verifier.ParseOpenings); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// read reads one document, and names its file where it is not what it should be.
+func read[T any](env *cli.Env, name string, parse func([]byte) (T, error)) (document T, err error) {
+	data, err := env.ReadFile(name)
+	if err != nil {
+		return document, err
+	}
+	if document, err = parse(data); err != nil {
+		err = fmt.Errorf("%s: %w", cli.FileName(name), err)
+	}
+	return document, err
+}
+
+func readTrust(env *cli.Env, name string) (*verifier.Trust, error) {
+	if name == "" {
+		return nil, cli.Hint(errors.New("no trust file: nothing can be verified without what you pin beforehand"),
+			"name one with --trust or in ATTESTRY_TRUST; attestry trust export makes one, and its fingerprint is to be compared by telephone")
+	}
+	return read(env, name, verifier.ParseTrust)
+}
+
+// Verify checks the files against a trust file.
+func (f *Files) Verify(trust *verifier.Trust) (*verifier.Verdict, error) {
+	return verifier.Verify(f.Bundle, verifier.Options{
+		Trust: trust, Request: f.Request, Openings: f.Openings, Audience: f.Audience, At: f.At,
+	})
+}
+
+func explain(err error) error {
+	if errors.Is(err, verifier.ErrCannotCheck) {
+		return cli.Hint(err, "give the openings with --openings, or the request that attestry request new wrote")
+	}
+	return err
+}
+
+// Print prints a verdict; one that is no is an error, too.
+func Print(env *cli.Env, verdict *verifier.Verdict) error {
+	if env.JSON {
+		if err := env.PrintJSON(verdict); err != nil {
+			return err
+		}
+	} else if _, err := fmt.Fprint(env.Out, verdict.Text()); err != nil {
+		return err
+	}
+	if verdict.OK {
+		return nil
+	}
+	var failed []string
+	for _, c := range verdict.Failures() {
+		failed = append(failed, fmt.Sprintf("%s (%s)", c.Check, c.Observed))
+	}
+	return cli.Refuse(fmt.Errorf("the bundle does not verify: %s", strings.Join(failed, ", ")))
+}

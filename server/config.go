@@ -1,0 +1,104 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/attestry/attestry/verifier"
+)
+
+// Errors of a server's life.
+var (
+	// ErrConfig: the configuration lacks something or contradicts itself.
+	ErrConfig = errors.New("bad server configuration")
+	// ErrDrain: requests were still in flight when the time to finish them was over.
+	ErrDrain = errors.New("stopped before all requests had finished")
+)
+
+// LogReader is what the server shows of a log. The Store of ledger/store is one.
+type LogReader interface {
+	// Checkpoint gives the last published checkpoint, or store.ErrNoCheckpoint.
+	Checkpoint() ([]byte, error)
+	// Tile gives a tile or an entry bundle of that checkpoint's tree by its path,
+	// which begins with tile/, or store.ErrNotFound.
+	Tile(path string) ([]byte, error)
+}
+
+// Config says what a server serves.
+type Config struct {
+	// Trust is the trust file that bundles are verified against: what
+	// `trust export` wrote, or one that the operator wrote. Whoever can change it
+	// decides what this server calls verified. It is needed; [Server.SetTrust]
+	// replaces it.
+	Trust *verifier.Trust
+	// Log is the log whose checkpoint and tiles are public. Without one (nil) the
+	// server only verifies, and their paths answer 404 with the code no_log.
+	Log LogReader
+	// Logger gets a line for each request and each failure of the server's own. It
+	// never gets bodies, queries or paths that name no route. Without one, nothing
+	// is logged.
+	Logger *slog.Logger
+	// Now is the clock that expiry and age are judged by; nil: time.Now. Requests
+	// may name another instant.
+	Now func() time.Time
+	// DrainDelay is how long a stopping server says "not ready" before it stops
+	// listening, for a load balancer to notice. 0 suits a server without one.
+	DrainDelay time.Duration
+	// DrainTimeout is how long requests in flight may take to finish after that;
+	// 0: [DefaultDrainTimeout].
+	DrainTimeout time.Duration
+}
+
+// Limits of a request, which no configuration lifts.
+const (
+	// MaxBodyBytes bounds a request's body. The parsers of a bundle and of openings
+	// take a mebibyte each; a bundle of one fact has some 15 kB.
+	MaxBodyBytes = 2 << 20
+	// maxHeaderBytes bounds a request's header. No client needs a tenth of it.
+	maxHeaderBytes = 16 << 10
+)
+
+// Times that a client may take, in the order in which they pass.
+const (
+	// readHeaderTimeout ends connections that send a header drop by drop.
+	readHeaderTimeout = 5 * time.Second
+	// readTimeout bounds header and body: the largest body at 70 kB/s.
+	readTimeout = 30 * time.Second
+	// writeTimeout runs from the end of the header, so it holds the body's 30 s,
+	// the verification of the largest bundle (a thousand proofs, a few seconds)
+	// and an entry bundle of 8 MB at 300 kB/s.
+	writeTimeout = 60 * time.Second
+	// idleTimeout keeps a connection for an asker's next bundle, and not for ever.
+	idleTimeout = 2 * time.Minute
+)
+
+const (
+	// DefaultDrainTimeout is enough for any request that writeTimeout allows to
+	// finish in the ordinary, and what service managers wait before they kill.
+	DefaultDrainTimeout = 30 * time.Second
+	// busyWait is how long a request waits for its turn to be verified before it
+	// is sent away: long enough for a burst, short enough to try another server.
+	busyWait = 500 * time.Millisecond
+	// retryAfter is what a client is told to wait after a 503.
+	retryAfter = time.Second
+)
+
+// limits are the figures above, in one place so that tests can shorten them.
+type limits struct {
+	body                                 int64
+	header                               int
+	readHeader, read, write, idle, queue time.Duration
+	// verifications at once. They are pure computation: a few more than there are
+	// cores keep them busy while bodies are decoded, and memory stays bounded.
+	verifications int
+}
+
+func defaultLimits() limits {
+	return limits{
+		body: MaxBodyBytes, header: maxHeaderBytes,
+		readHeader: readHeaderTimeout, read: readTimeout, write: writeTimeout, idle: idleTimeout, queue: busyWait,
+		verifications: 2 * runtime.GOMAXPROCS(0),
+	}
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/labstack/echo/v4"
+
+	"github.com/attestry/attestry/server/api"
+)
+
+// newRouter puts the handlers behind the middleware. What concerns every request
+// is outermost; what an operation's description asks for is around the operation.
+func (s *Server) newRouter(document *openapi3.T) *echo.Echo {
+	e := echo.New()
+	// The default trusts X-Forwarded-For, which any client can send.
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = s.writeProblem
+	e.Binder = strictBinder{}
+	e.Use(requestID, s.accessLog, s.recoverPanics, securityHeaders, onePath, allowedMethods)
+	api.RegisterHandlersWithOptions(withHead{e}, api.NewStrictHandler(handlers{s}, nil), api.RegisterHandlersOptions{
+		OperationMiddlewares: s.operationMiddleware(document),
+	})
+	return e
+}
+
+// withHead registers HEAD wherever GET is; net/http leaves the body out.
+type withHead struct{ *echo.Echo }
+
+// GET implements [api.EchoRouter].
+func (w withHead) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	w.HEAD(path, h, m...)
+	return w.Echo.GET(path, h, m...)
+}
+
+// operationMiddleware gives what stands before each operation, by its id.
+func (s *Server) operationMiddleware(document *openapi3.T) map[string][]echo.MiddlewareFunc {
+	out := map[string][]echo.MiddlewareFunc{}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			route := &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: operation}
+			steps := []echo.MiddlewareFunc{}
+			if operation.RequestBody != nil {
+				steps = append(steps, s.readBody(operation.RequestBody.Value.Content), s.inTurn, strictMembers)
+			}
+			out[operation.OperationID] = append(steps, validate(route))
+		}
+	}
+	return out
+}
+
+// writeProblem answers with a problem document. It is the one place where errors
+// become responses; what is not a problem by itself is the server's failure, and
+// of that the client learns nothing but the request's id.
+func (s *Server) writeProblem(err error, c echo.Context) {
+	header := c.Response().Header()
+	if c.Response().Committed { // the client went away while it was answered
+		s.log.Warn("response cut short", "id", header.Get(headerRequestID), "route", routeOf(c), "error_type", typeName(err))
+		return
+	}
+	p := s.asProblem(err, c)
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", noStore)
+	for _, name := range []string{"ETag", "Content-Length"} { // of the response that it was to be
+		header.Del(name)
+	}
+	if p.retry > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(p.retry/time.Second)))
+	}
+	body, err := json.Marshal(p.document(header.Get(headerRequestID)))
+	if err != nil {
+		s.log.Error("encode a problem", "id", header.Get(headerRequestID), "error", err.Error())
+	}
+	c.Response().WriteHeader(p.status)
+	_, _ = c.Response().Write(append(body, '\n')) // the client is gone: there is nobody to tell
+}
+
+// asProblem finds the problem that an error is, and logs one that is none.
+func (s *Server) asProblem(err error, c echo.Context) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var h *echo.HTTPError
+	if errors.As(err, &h) {
+		switch h.Code {
+		case http.StatusNotFound:
+			return newProblem(CodeNotFound, "GET / lists what there is")
+		case http.StatusBadRequest: // by the generated reader of parameters
+			return newProblem(CodeMalformed, "a parameter is not what /openapi.json says")
+		}
+	}
+	// Its text may hold a value of the request, its type does not.
+	s.log.Error("request failed", "id", c.Response().Header().Get(headerRequestID), "route", routeOf(c), "error_type", typeName(err))
+	return newProblem(CodeInternal, "the server's log says more under this request's id")
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Serve answers requests on a listener, which it closes, until ctx ends. Then
+// /readyz says no, for DrainDelay at least, new connections are refused, and
+// requests in flight have DrainTimeout to finish, after which they are cut off and
+// Serve fails with [ErrDrain].
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	// Requests outlive ctx: its end begins the stop and must not be their end.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := s.httpServer(base)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	return s.drain(base, server)
+}
+
+func (s *Server) httpServer(base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: s.limits.readHeader,
+		ReadTimeout:       s.limits.read,
+		WriteTimeout:      s.limits.write,
+		IdleTimeout:       s.limits.idle,
+		MaxHeaderBytes:    s.limits.header,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// drain stops the server as Serve says. base is the context of its requests.
+func (s *Server) drain(base context.Context, server *http.Server) error {
+	s.draining.Store(true)
+	s.log.Info("stopping", "delay", s.config.DrainDelay, "timeout", s.config.DrainTimeout)
+	time.Sleep(s.config.DrainDelay)
+	deadline, cancel := context.WithTimeout(base, s.config.DrainTimeout)
+	defer cancel()
+	err := server.Shutdown(deadline)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(fmt.Errorf("%w: after %s", ErrDrain, s.config.DrainTimeout), server.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	s.log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/verifier"
+)
+
+// Server answers the HTTP interface. It is safe for concurrent use.
+type Server struct {
+	config   Config
+	limits   limits
+	log      *slog.Logger
+	now      func() time.Time
+	verifier atomic.Pointer[verifier.Verifier]
+	slots    slots
+	draining atomic.Bool
+	pages    pages
+	handler  http.Handler
+}
+
+// New makes a server. It fails with [ErrConfig], and with verifier.ErrBadTrust
+// where the trust file cannot be used.
+func New(c Config) (*Server, error) { return newServer(c, defaultLimits()) }
+
+func newServer(c Config, l limits) (*Server, error) {
+	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, l.verifications)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.config.DrainTimeout == 0 {
+		s.config.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.DrainDelay < 0 || c.DrainTimeout < 0 {
+		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
+	}
+	if err := s.SetTrust(c.Trust); err != nil {
+		return nil, err
+	}
+	document, err := api.Document()
+	if err != nil {
+		return nil, err
+	}
+	if s.pages, err = newPages(document); err != nil {
+		return nil, err
+	}
+	s.handler = s.newRouter(document)
+	return s, nil
+}
+
+// SetTrust replaces the trust file that bundles are verified against, for example
+// after a workspace got another registry. Verifications in progress keep the old one.
+func (s *Server) SetTrust(t *verifier.Trust) error {
+	if t == nil {
+		return fmt.Errorf("%w: no trust file to verify against", ErrConfig)
+	}
+	v, err := verifier.New(t)
+	if err != nil {
+		return err
+	}
+	s.verifier.Store(v)
+	return nil
+}
+
+// Handler gives the interface as an HTTP handler. The caller's HTTP server sets the
+// timeouts; see [Server.Serve].
+func (s *Server) Handler() http.Handler { return s.handler }

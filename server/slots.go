@@ -1,0 +1,44 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// slots bounds how many requests compute at once. A slot is taken after the body
+// has arrived, so that a slow client holds none, and before it is decoded, so that
+// memory is bounded too.
+type slots chan struct{}
+
+// take waits for a free slot, and gives false when there was none in time.
+func (s slots) take(ctx context.Context, wait time.Duration) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (s slots) free() { <-s }
+
+// inTurn makes an operation wait for a slot.
+func (s *Server) inTurn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !s.slots.take(c.Request().Context(), s.limits.queue) {
+			return newProblem(CodeBusy, "too many bundles are being verified at once")
+		}
+		defer s.slots.free()
+		return next(c)
+	}
+}
