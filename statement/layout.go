@@ -83,6 +83,9 @@ type Layout struct {
 // Layout places a question's predicates in the slots of one proof. It fails with
 // [ErrBadQuestion] where the question is not canonical or does not fit.
 func (q *Question) Layout(s *Schema) (*Layout, error) {
+	if q.Absent {
+		return nil, fmt.Errorf("%w: a question of absence has no layout", ErrBadQuestion)
+	}
 	if len(q.Predicates) > NumSlots {
 		return nil, fmt.Errorf("%w: %d predicates, over the %d of one proof", ErrBadQuestion, len(q.Predicates), NumSlots)
 	}

@@ -91,6 +91,8 @@ const (
 	OutputKey     Output = "key"
 	OutputSubject Output = "subject"
 	OutputLeaf    Output = "leaf"
+	// OutputNone is the second output of a question of absence, which has one.
+	OutputNone Output = "none"
 )
 
 const attributePrefix = "attribute:"
@@ -106,6 +108,9 @@ func (o Output) Attribute() (name string, ok bool) {
 // Question is what one proof says of one record. Its predicates are in
 // [SortPredicates] order without repeats, and fit the slots of one proof.
 type Question struct {
+	// Absent says that no record has the key of the first output; then there are no
+	// predicates and no other output.
+	Absent     bool               `json:"absent,omitempty"`
 	Predicates []Predicate        `json:"predicates"`
 	Outputs    [NumOutputs]Output `json:"outputs"`
 	// Holder says that the record has a holder tag, and so needed its secret.

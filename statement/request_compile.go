@@ -104,8 +104,12 @@ func (c *CompiledFact) checkText(field, text string) error {
 	return nil
 }
 
-// Questions splits the fact into the questions of its proofs: see [Split].
+// Questions splits the fact into the questions of its proofs: see [Split]. A fact
+// of absence has one.
 func (c *CompiledFact) Questions() ([]Question, error) {
+	if c.Request.Absent {
+		return []Question{AbsentQuestion()}, nil
+	}
 	return Split(c.Schema, c.Predicates, c.Outputs, c.Holder)
 }
 

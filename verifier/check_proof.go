@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
@@ -79,19 +81,23 @@ func (r *run) checkQuestion(f *view) Check {
 
 // checkHidden recomputes Q from what the bundle shows.
 func (f *view) checkHidden(i int, p Proof) error {
-	layout, err := p.Question.Layout(&f.schema.entry.Schema)
-	if err != nil {
-		return err
+	// A question means what the circuit of its proof proves.
+	if p.Question.Absent != (f.circuit.entry.Name == CircuitAbsent) {
+		return fmt.Errorf("its question is not one of the circuit %q", f.circuit.entry.Name)
 	}
 	context, err := f.Context.Hash()
 	if err != nil {
 		return err
 	}
-	hidden := statement.Private{Layout: layout, Context: context, Blind: p.Blind.Fr()}
+	var outputs [statement.NumOutputs]fr.Element
 	for j, o := range p.Outputs {
-		hidden.Outputs[j] = o.Fr()
+		outputs[j] = o.Fr()
 	}
-	if statement.Element(hidden.Q()) != f.proofs[i].entry.Q {
+	q, err := p.Question.Q(&f.schema.entry.Schema, outputs, context, p.Blind.Fr())
+	if err != nil {
+		return err
+	}
+	if statement.Element(q) != f.proofs[i].entry.Q {
 		return errors.New("its statement hides another question, other outputs or another context")
 	}
 	return nil

@@ -118,7 +118,7 @@ func (f *view) outputs() []statement.Output {
 	var all []statement.Output
 	for _, p := range f.Proofs {
 		for _, o := range p.Question.Outputs {
-			if o != statement.OutputLeaf {
+			if o != statement.OutputLeaf && o != statement.OutputNone {
 				all = append(all, o)
 			}
 		}

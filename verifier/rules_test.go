@@ -11,6 +11,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/statement"
 )
 
 // TestRerandomisedProof: another proof of the same statement is as good, and is not
@@ -84,10 +85,18 @@ func TestAbsent(t *testing.T) {
 		t.Errorf("a ceremony: %s", c.Outcome)
 	}
 	w.circuit, w.circuitIndex = present, 0 // a proof that there is one
-	b, openings = w.bundle(r, tamper{})
+	there := func(_ int, q *statement.Question) {
+		*q = statement.Question{Predicates: []statement.Predicate{}, Outputs: [2]statement.Output{statement.OutputKey, statement.OutputLeaf}}
+	}
+	b, openings = w.bundle(r, tamper{question: there})
 	v, err = Verify(b, Options{Trust: w.trust(), Request: r, Openings: openings, At: testTime})
 	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckRequest}) {
 		t.Errorf("present passes for absent: %v %v", outcomes(t, v), err)
+	}
+	b, openings = w.bundle(r, tamper{}) // the question says absent, its circuit present
+	v, err = Verify(b, Options{Trust: w.trust(), Request: r, Openings: openings, At: testTime})
+	if err != nil || !slices.Contains(outcomes(t, v), CheckQuestion) {
+		t.Errorf("a question of absence passes under present: %v %v", outcomes(t, v), err)
 	}
 }
 

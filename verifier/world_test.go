@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -239,6 +240,9 @@ func (w *world) answer(r *statement.Request, name string, rec record, how tamper
 		}
 		p := Proof{Question: q, Blind: randomElement(w.t)}
 		for j, of := range q.Outputs {
+			if of == statement.OutputNone {
+				continue
+			}
 			o := w.output(r, name, rec, of)
 			if of == statement.OutputLeaf && len(questions) > 1 && j == 0 {
 				o.Randomness = linked
@@ -289,15 +293,14 @@ func (w *world) output(r *statement.Request, fact string, rec record, of stateme
 
 func (w *world) proofEntry(f Fact, p Proof, c *statement.CompiledFact, i int, epoch *ledger.EpochEntry) *ledger.ProofEntry {
 	w.t.Helper()
-	layout := ensure[*statement.Layout](w.t)(p.Question.Layout(&w.schema))
-	hidden := statement.Private{Layout: layout, Blind: p.Blind.Fr()}
-	var err error
-	hidden.Context, err = f.Context.Hash()
+	context, err := f.Context.Hash()
 	w.sign(err)
+	var outputs [statement.NumOutputs]fr.Element
 	for j, o := range p.Outputs {
-		hidden.Outputs[j] = o.Fr()
+		outputs[j] = o.Fr()
 	}
-	e := &ledger.ProofEntry{Root: epoch.Root, Q: statement.Element(hidden.Q()), Public: statement.Public{
+	q := ensure[fr.Element](w.t)(p.Question.Q(&w.schema, outputs, context, p.Blind.Fr()))
+	e := &ledger.ProofEntry{Root: epoch.Root, Q: statement.Element(q), Public: statement.Public{
 		Origin: w.origin, Circuit: w.circuit.Circuit, VK: w.circuit.VKHash(), Registry: w.schema.Registry,
 		Schema: epoch.Schema, Epoch: ensure[statement.Digest](w.t)(epoch.Identity()),
 	}}
