@@ -1,7 +1,6 @@
 package statement
 
 import (
-	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -86,16 +85,6 @@ func ParseTime(s string) (time.Time, error) {
 	}
 	return t, nil
 }
-
-// ReleaseKey is the Ed25519 public key that may release a pledge. In JSON it is
-// base64; the key of a proof that is no pledge is left out.
-type ReleaseKey [ed25519.PublicKeySize]byte
-
-// MarshalText implements encoding.TextMarshaler.
-func (k ReleaseKey) MarshalText() ([]byte, error) { return encodeBase64(k[:]), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (k *ReleaseKey) UnmarshalText(text []byte) error { return decodeBase64(k[:], text) }
 
 // Public is what P commits to: where the statement's truth is anchored. All of it
 // is public in the ledger.

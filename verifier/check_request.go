@@ -38,7 +38,7 @@ func (r *run) answers(f *view, asked statement.FactRequest) error {
 		func() error { return f.samePredicates(compiled.Predicates) },
 		func() error { return f.sameOutputs(compiled.Outputs) },
 		func() error { return f.sameHolder(compiled.Holder) },
-		func() error { return f.samePledge(asked.Once, r.request.PledgeKey(f.Name)) },
+		func() error { return f.samePledge(asked.Once, r.pledgeKey(f.Name)) },
 		func() error { return f.sameContext(r.request.Context()) },
 	}
 	for _, step := range steps {
@@ -153,10 +153,21 @@ func (f *view) samePledge(once string, key *statement.ReleaseKey) error {
 		return errors.New("the proof is a pledge, which the request does not ask for")
 	case statement.Element(scope) != e.Scope:
 		return fmt.Errorf("the proof is no pledge in scope %q", once)
+	case once != "" && key == nil:
+		return errors.New("the request has no release key to hold the pledge's to, so it may be another's: verify with the completed request, or with the openings")
 	case key != nil && (e.Public.ReleaseKey == nil || *e.Public.ReleaseKey != *key):
 		return errors.New("the pledge has another release key")
 	}
 	return nil
+}
+
+// pledgeKey gives the release key that a pledge should have: the request's, or the
+// one that was drawn for it when the prover completed the request.
+func (r *run) pledgeKey(fact string) *statement.ReleaseKey {
+	if key := r.request.PledgeKey(fact); key != nil || r.completed == nil {
+		return key
+	}
+	return r.completed.PledgeKey(fact)
 }
 
 // sameContext compares all but the nonce and the fact's name, which have checks

@@ -25,6 +25,18 @@ type Openings struct {
 	Request json.RawMessage `json:"request,omitempty"`
 	// Facts gives the openings by the facts' names.
 	Facts map[string][]Opening `json:"facts"`
+	// ReleaseSecrets gives, by fact, the secrets that release its pledges, where the
+	// prover drew them because the request named no release key. They are not for
+	// verifying: see [Openings.Public].
+	ReleaseSecrets map[string]statement.ReleaseSecret `json:"release_secrets,omitempty"`
+}
+
+// Public gives the openings without what releases pledges: all that a verification
+// service may see.
+func (o *Openings) Public() *Openings {
+	public := *o
+	public.ReleaseSecrets = nil
+	return &public
 }
 
 // Opening opens one output of one proof.

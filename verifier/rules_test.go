@@ -177,3 +177,32 @@ func BenchmarkVerifyBundle(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(data)), "bytes")
 }
+
+// TestPledgeWithoutAReleaseKey: the agency must not be able to put in a key of its
+// own, release the pledge behind the bank's back and pledge the record again.
+func TestPledgeWithoutAReleaseKey(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	r := flatRequest(t, "once: mortgage")
+	b, openings := w.bundle(r, tamper{})
+	asked := *r
+	asked.ReleaseKey = nil
+	v, err := Verify(b, Options{Trust: w.trust(), Request: &asked, Openings: openings, At: testTime})
+	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckRequest}) {
+		t.Errorf("no key to compare: %v %v", outcomes(t, v), err)
+	}
+	completed, err := r.JSON() // as the prover completed it, in the openings
+	if err != nil {
+		t.Fatal(err)
+	}
+	openings.Request = completed
+	v, err = Verify(b, Options{Trust: w.trust(), Request: &asked, Openings: openings, At: testTime})
+	if err != nil || !v.OK {
+		t.Errorf("with the completed request: %v %v", outcomes(t, v), err)
+	}
+	other := statement.ReleaseKey{2}
+	asked.ReleaseKey = &other
+	v, err = Verify(b, Options{Trust: w.trust(), Request: &asked, Openings: openings, At: testTime})
+	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckRequest}) {
+		t.Errorf("another key: %v %v", outcomes(t, v), err)
+	}
+}

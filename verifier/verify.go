@@ -83,9 +83,11 @@ type run struct {
 	asked    map[string]statement.FactRequest // of the request, by the facts' names
 	openings *Openings
 	seed     *statement.Seed // of the request, else of the openings'
-	facts    []*view
-	roots    map[treeHead]tlog.Hash // of the checkpoints, to see a split view
-	cannot   error                  // the first thing that could not be checked
+	// completed is the request that the prover completed, of the openings
+	completed *statement.Request
+	facts     []*view
+	roots     map[treeHead]tlog.Hash // of the checkpoints, to see a split view
+	cannot    error                  // the first thing that could not be checked
 }
 
 // treeHead is what names a tree: a log has one at every size.
@@ -134,6 +136,7 @@ func (r *run) readSeed() error {
 	if err != nil {
 		return err
 	}
+	r.completed = completed
 	switch {
 	case r.request == nil:
 	case r.request.Seed != nil:

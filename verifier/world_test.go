@@ -225,6 +225,9 @@ func (w *world) answer(r *statement.Request, name string, rec record, how tamper
 	w.t.Helper()
 	compiled := ensure[*statement.CompiledFact](w.t)(r.CompileFact(name, &w.schema))
 	questions := ensure[[]statement.Question](w.t)(compiled.Questions())
+	if compiled.Scope != nil && r.PledgeKey(name) == nil {
+		r.SetPledgeKey(name, statement.ReleaseKey{1}) // the asker's
+	}
 	epoch := len(w.epochs) - 1 + how.epoch
 	f := Fact{Name: name, Context: r.Context()}
 	f.Context.Fact = name
