@@ -80,6 +80,19 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// BenchmarkOpenAbsent opens the absence of a key at the latest epoch.
+func BenchmarkOpenAbsent(b *testing.B) {
+	schema, file := benchRegistry(0)
+	s := newTestStore(b, schema)
+	mustImport(b, s, file)
+	mustCommit(b, s)
+	for b.Loop() {
+		if _, err := s.OpenAbsent(1, "LC-X"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func timed(do func()) time.Duration {
 	start := time.Now()
 	do()

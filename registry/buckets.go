@@ -25,10 +25,13 @@ var (
 	bucketNodes    = []byte("nodes")    // level, index, ^epoch -> children
 	bucketEpochs   = []byte("epochs")   // number -> epoch
 	bucketStaging  = []byte("staging")  // tree key -> change
+	bucketOrigins  = []byte("origins")  // renumbered tree key -> the first tree key of its record
+	bucketRenamed  = []byte("renamed")  // former tree key -> epoch, the tree key that replaced it
 )
 
 var dataBuckets = [][]byte{
 	bucketRecords, bucketLinks, bucketKeys, bucketRetired, bucketSubjects, bucketNodes, bucketEpochs, bucketStaging,
+	bucketOrigins, bucketRenamed,
 }
 
 var (
@@ -79,6 +82,14 @@ func version(c *bbolt.Cursor, key []byte) (value []byte, epoch uint64, found boo
 		return nil, 0, false
 	}
 	return v, ^binary.BigEndian.Uint64(k[prefix:]), true
+}
+
+// decodeTreeKey reads a tree key that the file holds.
+func decodeTreeKey(b []byte) (treeKey, error) {
+	if len(b) != len(treeKey{}) {
+		return treeKey{}, fmt.Errorf("%w: a tree key of %d bytes", ErrCorrupt, len(b))
+	}
+	return treeKey(b), nil
 }
 
 // decodePosition reads a position that the file holds.

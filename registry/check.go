@@ -16,12 +16,14 @@ import (
 )
 
 // Check tells whether a file gives the root of the latest epoch: its rows are the
-// epoch's records, all of them and no others; the ordered list of keys is whole
-// and in order; and the root, rebuilt from the records and the secrets without
-// any stored node, is the epoch's. The error is [ErrMismatch], and says at which
+// epoch's records, all of them and no others, and the former keys that they name
+// are theirs; the ordered list of keys is whole and in order; the root, rebuilt
+// from the records and the secrets without any stored node, is the epoch's; and
+// every key that the registry ever had has the serial that its renumberings say
+// and that a root has. The error is [ErrMismatch], and says at which
 // line or where else; a file that cannot be read gives [ErrBadImport].
 func (s *Store) Check(ctx context.Context, r io.Reader, f Format) error {
-	rows, err := s.parse(ctx, r, f, nil)
+	file, err := s.parse(ctx, r, f, nil)
 	if err != nil {
 		return err
 	}
@@ -34,7 +36,10 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format) error {
 			return fmt.Errorf("%w: nothing was committed yet", ErrNoEpoch)
 		}
 		c := &checker{s: s, tx: tx, epoch: *e}
-		if err := c.compareRows(rows); err != nil {
+		if err := c.compareRows(file.rows); err != nil {
+			return err
+		}
+		if err := c.compareRenames(file.renames); err != nil {
 			return err
 		}
 		return c.checkTree(ctx)
@@ -48,6 +53,7 @@ type checker struct {
 	epoch  Epoch
 	leaves []*leafSource // in the order of the list
 	fresh  uint32
+	taken  []bool // by position, whether a key has it
 }
 
 // compareRows finds the first line that is not a record of the epoch, then records
@@ -106,7 +112,13 @@ func (c *checker) checkTree(ctx context.Context) error {
 	if err := c.walkList(); err != nil {
 		return err
 	}
-	return c.rebuild(ctx)
+	if err := c.rebuild(ctx); err != nil {
+		return err
+	}
+	if err := c.checkRetired(ctx); err != nil {
+		return err
+	}
+	return c.checkRenames()
 }
 
 // walkList follows the ordered list from the sentinel to the end.
@@ -114,7 +126,7 @@ func (c *checker) walkList() (err error) {
 	if c.fresh, err = lastPosition(c.tx); err != nil {
 		return err
 	}
-	taken := make([]bool, c.fresh)
+	c.taken = make([]bool, c.fresh)
 	list := c.tx.Bucket(bucketKeys).Cursor()
 	for k, v := list.First(); k != nil; k, v = list.Next() {
 		position, err := decodePosition(v)
@@ -122,10 +134,10 @@ func (c *checker) walkList() (err error) {
 			return err
 		}
 		n := len(c.leaves)
-		if position >= c.fresh || taken[position] || (n == 0) != (position == sentinel) {
+		if position >= c.fresh || c.taken[position] || (n == 0) != (position == sentinel) {
 			return mismatch("entry %d of the list has no position of its own", n)
 		}
-		taken[position] = true
+		c.taken[position] = true
 		src, err := c.s.source(c.tx, position, c.epoch.Number)
 		if err != nil || src.key != treeKey(k) {
 			return mismatch("entry %d of the list has no record with its key", n)

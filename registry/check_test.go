@@ -124,12 +124,17 @@ func bypass(tx *bbolt.Tx) error {
 	list.Next()
 	second, _ := list.Next()
 	s := &Store{schema: testSchema(), secrets: testSecrets()}
+	return forgeLeaf(tx, s, leafSource{contentEpoch: 1, linkEpoch: 1, next: treeKey(second)})
+}
+
+// forgeLeaf puts another leaf into the first epoch, with nodes and a root for it.
+func forgeLeaf(tx *bbolt.Tx, s *Store, src leafSource) error {
 	e, err := lastEpoch(tx)
 	if err != nil {
 		return err
 	}
 	c := newCommitter(s, tx, nil)
-	c.leaves = []leafChange{{relinked: true, leafSource: leafSource{contentEpoch: 1, linkEpoch: 1, next: treeKey(second)}}}
+	c.leaves = []leafChange{{relinked: true, leafSource: src}}
 	root, err := c.hash(context.Background())
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ type committer struct {
 	changed  int
 	progress func(done, total int)
 
-	keys, retired, content, links, subjects, nodes *bbolt.Bucket
+	keys, retired, content, links, subjects, nodes, origins, renamed *bbolt.Bucket
 
 	leaves []leafChange // of the epoch, by position
 }
@@ -149,6 +149,8 @@ func newCommitter(s *Store, tx *bbolt.Tx, last *Epoch) *committer {
 		links:    tx.Bucket(bucketLinks),
 		subjects: tx.Bucket(bucketSubjects),
 		nodes:    tx.Bucket(bucketNodes),
+		origins:  tx.Bucket(bucketOrigins),
+		renamed:  tx.Bucket(bucketRenamed),
 	}
 	if last != nil {
 		c.epoch, c.records = last.Number+1, last.Records

@@ -232,7 +232,7 @@ func TestReadingRefuses(t *testing.T) {
 
 func emptyModelRoot(t *testing.T) (root [4]uint64) {
 	m := newModel(testSchema(), testSecrets())
-	if _, err := m.commit(nil); err != nil {
+	if _, err := m.commit(nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return m.root()

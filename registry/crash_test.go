@@ -63,11 +63,12 @@ func commitVictim(store, ledger, where string) error {
 	return err
 }
 
-// victim makes a store with an epoch and a staged import of many rows.
+// victim makes a store with an epoch and a staged import of many rows, some of
+// them renumbered.
 func victim(t *testing.T) (store, ledger string, before Epoch, staged Counts) {
 	dir := t.TempDir()
 	store, ledger = filepath.Join(dir, "registry.db"), filepath.Join(dir, "ledger.json")
-	s, err := Create(store, testSchema())
+	s, err := Create(store, renameSchema())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +76,12 @@ func victim(t *testing.T) (store, ledger string, before Epoch, staged Counts) {
 	for i := range 200 {
 		rows = append(rows, testRow(fmt.Sprint("LC-", i)))
 	}
-	mustImport(t, s, csvFile(rows[:150]...))
+	mustImport(t, s, renameFile(rows[:150]...))
 	before = mustCommit(t, s)
-	staged = mustImport(t, s, csvFile(rows[50:]...))
+	for i := range 40 { // of the fifty that come for the fifty that leave
+		rows[150+i] = append(rows[150+i], rows[i][0])
+	}
+	staged = mustImport(t, s, renameFile(rows[50:]...))
 	closeChecked(t, s)
 	return store, ledger, before, staged
 }

@@ -25,8 +25,9 @@ var (
 
 // Errors of reading.
 var (
-	ErrNoEpoch  = errors.New("no such epoch")
-	ErrNoRecord = errors.New("no such record")
-	ErrMismatch = errors.New("the file and the registry's root do not match")
-	ErrCorrupt  = errors.New("the registry's store is damaged")
+	ErrNoEpoch      = errors.New("no such epoch")
+	ErrNoRecord     = errors.New("no such record")
+	ErrRecordExists = errors.New("the key has a record")
+	ErrMismatch     = errors.New("the file and the registry's root do not match")
+	ErrCorrupt      = errors.New("the registry's store is damaged")
 )

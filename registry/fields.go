@@ -8,18 +8,19 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
-// fields says which source columns make a record: the key, the subject and the
-// holder where the schema has them, then the attributes. Two fields may come from
-// one column.
+// fields says which source columns make a row: the key, the subject and the
+// holder where the schema has them, then the attributes, then the former key where
+// the schema has one. Two fields may come from one column.
 type fields struct {
 	schema          *statement.Schema
 	columns         []string // in NFC, by field
 	subject, holder int      // fields, or -1
 	attributes      int      // field of the first attribute
+	renamedFrom     int      // field, or -1; it says no content of the record
 }
 
 func newFields(s *statement.Schema) *fields {
-	f := &fields{schema: s, subject: -1, holder: -1}
+	f := &fields{schema: s, subject: -1, holder: -1, renamedFrom: -1}
 	f.add(s.Key)
 	if s.Subject != "" {
 		f.subject = f.add(s.Subject)
@@ -30,6 +31,9 @@ func newFields(s *statement.Schema) *fields {
 	f.attributes = len(f.columns)
 	for _, a := range s.Attributes {
 		f.add(a.SourceColumn())
+	}
+	if s.RenamedFrom != "" {
+		f.renamedFrom = f.add(s.RenamedFrom)
 	}
 	return f
 }
@@ -51,11 +55,19 @@ func (f *fields) byColumn() map[string][]int {
 // record reads a row. r's values are overwritten.
 func (f *fields) record(row []cell, r *Record) error {
 	for i := range row {
+		if i == f.renamedFrom {
+			continue
+		}
 		if err := f.set(r, i, row[i].text); err != nil {
-			return &ImportError{Line: row[i].line, Column: row[i].column, Name: f.columns[i], Cause: err}
+			return f.wrong(row, i, err)
 		}
 	}
 	return nil
+}
+
+// wrong makes an error at a row's field.
+func (f *fields) wrong(row []cell, field int, cause error) error {
+	return &ImportError{Line: row[field].line, Column: row[field].column, Name: f.columns[field], Cause: cause}
 }
 
 func (f *fields) set(r *Record, field int, text string) (err error) {

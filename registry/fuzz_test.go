@@ -8,14 +8,16 @@ import (
 )
 
 func FuzzImportCSV(f *testing.F) {
-	f.Add([]byte(csvFile(testRow("LC-1"), testRow("LC-2"))))
+	f.Add([]byte(renameFile(testRow("LC-1"), testRow("LC-2"))))
+	f.Add([]byte(renameFile(formerRow("LC-3", "lc-1"), testRow("LC-2"))))
+	f.Add([]byte(renameFile(formerRow("LC-3", "LC-1"), formerRow("LC-4", "LC-3"), formerRow("LC-5", "LC-5"))))
 	f.Add([]byte("\xef\xbb\xbf" + header + "\"LC\n-1\",a,,1,,2026-02-30,,\r\n"))
 	f.Add([]byte(header + "LC-1,\xff"))
 	fuzzImport(f, CSV)
 }
 
 func FuzzImportNDJSON(f *testing.F) {
-	f.Add([]byte(`{"parcel":"LC-1","业主":"OH-1","holder":"","value":1,"建筑面积":1.25,"sold":null,"leased":true,"wall":"\ud83d\ude02"}` + "\n"))
+	f.Add([]byte(`{"parcel":"LC-1","业主":"OH-1","holder":"","value":1,"建筑面积":1.25,"sold":null,"leased":true,"wall":"\ud83d\ude02","旧宗号":null}` + "\n"))
 	f.Add([]byte(`{"parcel":"LC-1","parcel":{}}`))
 	f.Add([]byte("\n[]"))
 	fuzzImport(f, NDJSON)
@@ -24,7 +26,7 @@ func FuzzImportNDJSON(f *testing.F) {
 // fuzzImport: what is refused changes nothing, and what is accepted becomes an
 // epoch whose root the same file gives.
 func fuzzImport(f *testing.F, format Format) {
-	s, err := create(filepath.Join(f.TempDir(), "registry.db"), testSchema(), testSecrets())
+	s, err := create(filepath.Join(f.TempDir(), "registry.db"), renameSchema(), testSecrets())
 	if err != nil {
 		f.Fatal(err)
 	}

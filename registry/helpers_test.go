@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,16 @@ func testSchema() *statement.Schema {
 }
 
 var testHeader = []string{"parcel", "业主", "holder", "value", "建筑面积", "sold", "leased", "wall"}
+
+// formerColumn is the column of former keys in the files of [renameSchema].
+const formerColumn = "旧宗号"
+
+// renameSchema is the test schema with a column of former keys.
+func renameSchema() *statement.Schema {
+	s := testSchema()
+	s.RenamedFrom = formerColumn
+	return s
+}
 
 // testSecrets are fixed, where a test compares roots.
 func testSecrets() (s secrets) {
@@ -82,10 +93,22 @@ func checkState(t testing.TB, s *Store) {
 }
 
 // csvFile writes rows under the test schema's header.
-func csvFile(rows ...[]string) string {
+func csvFile(rows ...[]string) string { return csvOf(testHeader, rows) }
+
+// renameFile writes rows, of which each may have a former key at its end.
+func renameFile(rows ...[]string) string {
+	header := append(slices.Clone(testHeader), formerColumn)
+	whole := make([][]string, len(rows))
+	for i, row := range rows {
+		whole[i] = append(slices.Clone(row), make([]string, len(header)-len(row))...)
+	}
+	return csvOf(header, whole)
+}
+
+func csvOf(header []string, rows [][]string) string {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.WriteAll(append([][]string{testHeader}, rows...))
+	_ = w.WriteAll(append([][]string{header}, rows...))
 	return b.String()
 }
 
@@ -108,6 +131,9 @@ func mustCommit(t testing.TB, s *Store) Epoch {
 }
 
 var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// formerRow is a good row of a record that had another key.
+func formerRow(key, former string) []string { return append(testRow(key), former) }
 
 // testRow is a good row.
 func testRow(key string) []string {

@@ -114,9 +114,16 @@ func checkRefused(t *testing.T, f Format, file string, line, column int, field s
 	t.Helper()
 	s := newTestStore(t, testSchema())
 	mustImport(t, s, csvFile(testRow("LC-1")))
-	before := mustCommit(t, s)
-	staged := mustImport(t, s, csvFile(testRow("LC-1"), testRow("LC-2")))
+	mustCommit(t, s)
+	mustImport(t, s, csvFile(testRow("LC-1"), testRow("LC-2")))
+	refused(t, s, f, file, line, column, field, cause)
+}
 
+// refused imports a bad file, finds the store as it was, and gives the error.
+func refused(t *testing.T, s *Store, f Format, file string, line, column int, field string, cause error) error {
+	t.Helper()
+	before, _ := s.Latest()
+	staged, waiting, errBefore := s.Staged()
 	_, err := s.Import(t.Context(), strings.NewReader(file), f, nil)
 	where := (*ImportError)(nil)
 	if !errors.Is(err, ErrBadImport) || !errors.As(err, &where) {
@@ -134,9 +141,10 @@ func checkRefused(t *testing.T, f Format, file string, line, column int, field s
 	if latest, ok := s.Latest(); !ok || latest != before {
 		t.Errorf("the latest epoch is %+v, was %+v", latest, before)
 	}
-	if after, ok, err := s.Staged(); err != nil || !ok || after != staged {
+	if after, ok, err := s.Staged(); errors.Join(err, errBefore) != nil || ok != waiting || after != staged {
 		t.Errorf("staged is %+v, was %+v (%v)", after, staged, err)
 	}
+	return err
 }
 
 // Files of one content in the spellings that just work.
@@ -211,11 +219,11 @@ func TestImportCounts(t *testing.T) {
 		rows [][]string
 		want Counts
 	}{
-		{[][]string{testRow("LC-1"), testRow("LC-2"), testRow("LC-3")}, Counts{3, 3, 0, 0, 0}},
-		{[][]string{testRow("LC-3"), testRow("LC-2"), testRow("LC-1")}, Counts{3, 0, 0, 0, 3}},
-		{[][]string{testRow("LC-1"), changed, testRow("LC-4")}, Counts{3, 1, 1, 1, 1}},
-		{nil, Counts{0, 0, 0, 3, 0}},
-		{[][]string{testRow("LC-3")}, Counts{1, 1, 0, 0, 0}},
+		{[][]string{testRow("LC-1"), testRow("LC-2"), testRow("LC-3")}, Counts{Rows: 3, Inserted: 3}},
+		{[][]string{testRow("LC-3"), testRow("LC-2"), testRow("LC-1")}, Counts{Rows: 3, Unchanged: 3}},
+		{[][]string{testRow("LC-1"), changed, testRow("LC-4")}, Counts{Rows: 3, Inserted: 1, Updated: 1, Deleted: 1, Unchanged: 1}},
+		{nil, Counts{Deleted: 3}},
+		{[][]string{testRow("LC-3")}, Counts{Rows: 1, Inserted: 1}},
 	} {
 		if got := mustImport(t, s, csvFile(c.rows...)); got != c.want {
 			t.Errorf("import %d: %+v, want %+v", i, got, c.want)

@@ -60,8 +60,9 @@ func (s *Store) newHasher() *hasher {
 type leafSource struct {
 	position     uint32
 	key          treeKey
-	content      []byte // nil in the sentinel
-	contentEpoch uint64 // in which the content changed last
+	origin       treeKey // the first key that the record had: its serial's
+	content      []byte  // nil in the sentinel
+	contentEpoch uint64  // in which the content changed last
 	next         treeKey
 	linkEpoch    uint64 // in which next changed last
 }
@@ -81,8 +82,9 @@ func (h *hasher) leaf(src *leafSource) (leaf imt.Leaf, serial, linkBlinding fr.E
 		if err = h.fill(&leaf, record); err != nil {
 			return leaf, serial, linkBlinding, err
 		}
-		// From the tree's key, not the text: what is one record to the tree has one serial.
-		serial = h.serial.element(purposeSerial, string(src.key[1:]))
+		// From the tree's key, not the text: what is one record to the tree has one
+		// serial. From the first one, so that renumbering keeps it.
+		serial = h.serial.element(purposeSerial, string(src.origin[1:]))
 		leaf.SerialHash = statement.SerialHash(serial)
 	}
 	leaf.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)

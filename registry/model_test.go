@@ -24,6 +24,8 @@ type model struct {
 	secrets   secrets
 	epoch     int
 	positions map[string]uint64 // by canonical key, never removed
+	first     map[string]string // by a renumbered key: the first one of its record
+	spent     map[string]string // by a former key: the one that replaced it
 	rows      map[string]modelRow
 }
 
@@ -42,13 +44,28 @@ type modelRow struct {
 }
 
 func newModel(schema *statement.Schema, drawn secrets) *model {
-	return &model{schema: schema, secrets: drawn, positions: map[string]uint64{"": 0}, rows: map[string]modelRow{}}
+	return &model{schema: schema, secrets: drawn, positions: map[string]uint64{"": 0}, first: map[string]string{}, spent: map[string]string{}, rows: map[string]modelRow{}}
 }
 
-// commit applies a snapshot and gives the counts.
-func (m *model) commit(snapshot map[string][]string) (Counts, error) {
+// origin gives the first key of a key's record.
+func (m *model) origin(key string) string {
+	if first, ok := m.first[key]; ok {
+		return first
+	}
+	return key
+}
+
+// commit applies a snapshot, in which some new keys replace former ones, and gives
+// the counts.
+func (m *model) commit(snapshot map[string][]string, former map[string]string) (Counts, error) {
 	m.epoch++
 	counts := Counts{Rows: len(snapshot)}
+	for key, from := range former {
+		if m.spent[from] != key { // not known yet
+			counts.Renamed++
+			m.first[key], m.spent[from] = m.origin(from), key
+		}
+	}
 	next := map[string]modelRow{"": {changed: 1, linked: m.rows[""].linked, next: m.rows[""].next}}
 	for key := range m.rows {
 		if _, stays := snapshot[key]; !stays && key != "" {
@@ -121,7 +138,11 @@ func (m *model) makeLeaf(row *modelRow) error {
 		row.leaf.Attributes[i] = statement.Null()
 	}
 	if row.cells != nil {
-		treeKey := row.key.Bytes()
+		origin, err := m.schema.HashKey(m.origin(row.canonicalCell))
+		if err != nil {
+			return err
+		}
+		treeKey := origin.Bytes()
 		row.serial = statement.PRF(m.secrets.serial[:], "attestry/serial/v1", string(treeKey[1:]))
 		row.leaf.SerialHash = statement.SerialHash(row.serial.Fr())
 		if err := m.fillLeaf(row); err != nil {
@@ -204,7 +225,7 @@ func TestTreeLaws(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
 		path := filepath.Join(dir, strconv.Itoa(runs))
-		s, err := create(path, testSchema(), testSecrets())
+		s, err := create(path, renameSchema(), testSecrets())
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -226,29 +247,31 @@ func TestTreeLaws(t *testing.T) {
 
 // step imports and commits a random snapshot in the store and the model.
 func step(t *rapid.T, s *Store, m *model) Epoch {
-	keys := rapid.SliceOfNDistinct(rapid.IntRange(1, 14), 0, 14, rapid.ID).Draw(t, "keys")
+	keys := slices.DeleteFunc(rapid.SliceOfNDistinct(rapid.SampledFrom(modelKeys()), 0, 14, rapid.ID).Draw(t, "keys"),
+		func(key string) bool { return m.spent[key] != "" })
+	former := drawFormer(t, m, keys)
 	snapshot := map[string][]string{}
 	var file [][]string
-	for _, k := range keys {
-		key := "LC-" + strconv.Itoa(k)
+	for _, key := range keys {
 		row, same := m.rows[key]
 		cells := row.cells
 		if !same || rapid.Bool().Draw(t, "other content") {
 			cells = rowGenerator.Draw(t, "row")
 		}
 		snapshot[key] = cells
-		file = append(file, append([]string{strings.ToLower(" " + key)}, cells[1:]...))
+		line := append([]string{strings.ToLower(" " + key)}, cells[1:]...)
+		file = append(file, append(line, strings.ToLower(former[key])))
 	}
 	if rapid.Bool().Draw(t, "an import that is replaced") {
-		if _, err := s.Import(t.Context(), strings.NewReader(csvFile(testRow("LC-9"), testRow("LC-99"))), CSV, nil); err != nil {
+		if _, err := s.Import(t.Context(), strings.NewReader(renameFile(testRow("LC-98"), testRow("LC-99"))), CSV, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	counts, err := s.Import(t.Context(), strings.NewReader(csvFile(file...)), CSV, nil)
+	counts, err := s.Import(t.Context(), strings.NewReader(renameFile(file...)), CSV, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := m.commit(snapshot)
+	want, err := m.commit(snapshot, former)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,10 +288,43 @@ func step(t *rapid.T, s *Store, m *model) Epoch {
 	if e.Records != len(snapshot) || e.Changed != counts.Inserted+counts.Updated+counts.Deleted {
 		t.Fatalf("epoch %+v, counts %+v", e, counts)
 	}
-	if err := s.Check(t.Context(), strings.NewReader(csvFile(file...)), CSV); err != nil {
+	if err := s.Check(t.Context(), strings.NewReader(renameFile(file...)), CSV); err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// modelKeys gives the keys of the random registries.
+func modelKeys() (keys []string) {
+	for k := range 18 {
+		keys = append(keys, "LC-"+strconv.Itoa(k))
+	}
+	return keys
+}
+
+// drawFormer gives some of the keys that the registry never had a former key that
+// it had, and says again of some others what it knows.
+func drawFormer(t *rapid.T, m *model, keys []string) map[string]string {
+	former := map[string]string{}
+	for old, key := range m.spent {
+		if slices.Contains(keys, key) && rapid.Bool().Draw(t, "said again") {
+			former[key] = old
+		}
+	}
+	var free []string
+	for _, key := range modelKeys() {
+		if _, known := m.positions[key]; known && m.spent[key] == "" && !slices.Contains(keys, key) {
+			free = append(free, key)
+		}
+	}
+	for _, key := range keys {
+		if _, known := m.positions[key]; !known && len(free) > 0 && rapid.Bool().Draw(t, "renumbered") {
+			i := rapid.IntRange(0, len(free)-1).Draw(t, "former")
+			former[key] = free[i]
+			free = slices.Delete(free, i, i+1)
+		}
+	}
+	return former
 }
 
 // checkEpoch compares an epoch, which may be past, with what the model had then.
@@ -303,13 +359,20 @@ func checkEpoch(t *rapid.T, s *Store, e Epoch, rows map[string]modelRow) {
 			t.Fatalf("epoch %d: subject %q has %v, %v; want %v", e.Number, subject, got, err, want)
 		}
 	}
-	for k := range 15 {
-		key := "LC-" + strconv.Itoa(k)
+	for _, key := range modelKeys() {
 		if _, live := rows[key]; live {
+			if _, err := s.OpenAbsent(e.Number, key); !errors.Is(err, ErrRecordExists) {
+				t.Fatalf("epoch %d: the absence of a record that is there: %v", e.Number, err)
+			}
 			continue
 		}
 		if _, err := s.Get(e.Number, key); !errors.Is(err, ErrNoRecord) {
 			t.Fatalf("epoch %d: a record that is not there: %v", e.Number, err)
+		}
+	}
+	for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom(modelKeys()), 3, 6, rapid.ID).Draw(t, "absent") {
+		if _, live := rows[key]; !live {
+			checkAbsent(t, s, e, key, rows)
 		}
 	}
 }

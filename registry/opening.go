@@ -82,7 +82,11 @@ func (s *Store) source(tx *bbolt.Tx, position uint32, epoch uint64) (src *leafSo
 		return nil, err
 	}
 	key, err := s.schema.HashKey(r.Key)
+	if err != nil {
+		return nil, err
+	}
 	src.key = treeKeyOf(key)
+	src.origin, err = originOf(tx.Bucket(bucketOrigins), src.key)
 	return src, err
 }
 

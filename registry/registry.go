@@ -6,7 +6,8 @@
 // last committed state; [Store.Commit] makes the staged changes the next [Epoch]
 // and gives its root. Every past epoch stays readable and provable: [Store.Get],
 // [Store.BySubject] and [Store.Scan] read the [Record]s of an epoch, and
-// [Store.Open] gives the [Opening] of one, which is all that a proof of it needs.
+// [Store.Open] gives the [Opening] of one, which is all that a proof of it needs,
+// and [Store.OpenAbsent] the [AbsentOpening] of a key that has no record.
 // [Store.Check] rebuilds the root of the last epoch from a file.
 //
 //	store, err := registry.Create("titles.db", schema)

@@ -52,12 +52,17 @@ type movedKey struct {
 // fresh positions, so that the order of a file's rows leaves no trace.
 func (c *committer) applyStaging() (contents []leafChange, moved []movedKey, err error) {
 	err = c.tx.Bucket(bucketStaging).ForEach(func(k, v []byte) error {
-		change := leafChange{rewritten: true}
-		if copy(change.key[:], k) != len(k) || len(v) == 0 || v[0] > changePut {
-			return fmt.Errorf("%w: a staged change", ErrCorrupt)
+		staged, err := decodeChange(k, v)
+		if err != nil {
+			return err
 		}
-		change.content, change.contentEpoch = v[1:], c.epoch
-		change.deleted = v[0] == changeDelete
+		change := leafChange{rewritten: true, deleted: staged.kind == changeDelete}
+		change.key, change.content, change.contentEpoch = staged.key, staged.content, c.epoch
+		if staged.kind == changeRename {
+			if err := c.rename(staged.from, staged.key); err != nil {
+				return err
+			}
+		}
 		position, live, err := c.place(&change)
 		if err != nil {
 			return err
@@ -189,6 +194,9 @@ func (c *committer) join(contents, relinks []leafChange) error {
 			change = contents[0]
 			change.relinked, change.next, change.linkEpoch = true, relinks[0].next, relinks[0].linkEpoch
 			contents, relinks = contents[1:], relinks[1:]
+		}
+		if err == nil && !change.deleted {
+			change.origin, err = originOf(c.origins, change.key)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: a live leaf: %w", ErrCorrupt, err)

@@ -48,6 +48,7 @@ type vectorLeaf struct {
 	ContentEpoch   uint64              `json:"content_epoch"`
 	LinkEpoch      uint64              `json:"link_epoch"`
 	TreeKey        statement.Element   `json:"tree_key"`
+	Origin         statement.Element   `json:"origin"` // the first tree key of its record; 0 in the sentinel
 	Subject        statement.Element   `json:"subject"`
 	Holder         statement.Element   `json:"holder"`
 	Serial         statement.Element   `json:"serial"`
@@ -67,7 +68,9 @@ type vectorPath struct {
 }
 
 // The snapshots: three records; one that changes, one that leaves and one that
-// joins; the one that left comes back.
+// joins; the one that left comes back; one is renumbered, and changed; it is
+// renumbered again, and another one that says its former key takes the place of
+// one that had left before.
 func vectorSnapshots() []string {
 	tag := statement.Element(statement.HolderTag(fr.NewElement(7))).String()
 	a := []string{"lc-1", "业主三", tag, "-12", "81.5", "1997-04-21", "true", "Cafe\u0301, \"x\"\nnew"}
@@ -75,12 +78,17 @@ func vectorSnapshots() []string {
 	b2 := []string{"LC-2", "OH-2", "", "0", "", "", "false", ""}
 	c := []string{"LC-3", "", "", "1", "", "", "", "砖"}
 	d := []string{"LC-4", "OH-1", "", "2", "0.01", "1969-12-31", "", ""}
-	return []string{csvFile(a, b, c), csvFile(a, b2, d), csvFile(a, b2, c, d)}
+	d2 := []string{"LC-7", "OH-1", "", "3", "0.01", "1969-12-31", "", "", "lc-4"}
+	d3 := []string{"LC-8", "OH-1", "", "3", "0.01", "1969-12-31", "", "", " LC-7"}
+	e := []string{"LC-9", "", "", "1", "", "", "", "砖", "LC-3"}
+	return []string{
+		renameFile(a, b, c), renameFile(a, b2, d), renameFile(a, b2, c, d), renameFile(a, b2, d2), renameFile(a, b2, d3, e),
+	}
 }
 
 // makeVectors runs the snapshots through a store.
 func makeVectors(t *testing.T) vectors {
-	s := newTestStore(t, testSchema())
+	s := newTestStore(t, renameSchema())
 	v := vectors{
 		Comment: "Written by the tests of the registry package; docs/spec/registry.md says what each member is. Bytes and elements are base64.",
 		Schema:  s.schema, BlindingSecret: s.secrets.blinding[:], SerialSecret: s.secrets.serial[:],
@@ -128,7 +136,7 @@ func (s *Store) vectorLeaf(src *leafSource, o *Opening) vectorLeaf {
 	e := func(x fr.Element) statement.Element { return statement.Element(x) }
 	l := vectorLeaf{
 		Position: o.Position, Content: append([]byte{}, src.content...), ContentEpoch: src.contentEpoch, LinkEpoch: src.linkEpoch,
-		TreeKey: e(o.Leaf.Key), Subject: e(o.Leaf.Subject), Holder: e(o.Leaf.Holder), Serial: o.Serial, SerialHash: e(o.Leaf.SerialHash),
+		TreeKey: e(o.Leaf.Key), Origin: e(src.origin.element()), Subject: e(o.Leaf.Subject), Holder: e(o.Leaf.Holder), Serial: o.Serial, SerialHash: e(o.Leaf.SerialHash),
 		LeafBlinding: e(o.Leaf.Blinding), AttributesHash: e(o.Leaf.AttributesHash()),
 		Next: e(o.Next), LinkBlinding: e(o.LinkBlinding), Link: e(o.Leaf.Link), Leaf: e(o.Leaf.Hash()),
 	}
@@ -192,7 +200,8 @@ func TestVectorsRecomputed(t *testing.T) {
 	copy(drawn.serial[:], v.SerialSecret)
 	m := newModel(v.Schema, drawn)
 	for i, e := range v.Epochs {
-		if _, err := m.commit(vectorRows(t, m, e.CSV)); err != nil {
+		rows, former := vectorRows(t, m, e.CSV)
+		if _, err := m.commit(rows, former); err != nil {
 			t.Fatal(err)
 		}
 		if e.Number != uint64(i+1) || e.Root.Fr() != m.root() || len(e.Leaves) != len(m.rows) {
@@ -203,7 +212,7 @@ func TestVectorsRecomputed(t *testing.T) {
 		}
 		checkVectorPath(t, e)
 	}
-	if len(v.Epochs) != 3 || len(v.Empty) != imt.Levels+1 || !v.Empty[0].IsZero() {
+	if len(v.Epochs) != 5 || len(v.Empty) != imt.Levels+1 || !v.Empty[0].IsZero() {
 		t.Error("vectors are missing")
 	}
 	for level, want := range v.Empty[1:] {
@@ -217,26 +226,35 @@ func TestVectorsRecomputed(t *testing.T) {
 	}
 }
 
-// vectorRows reads a snapshot as the model wants it: cells by canonical key.
-func vectorRows(t *testing.T, m *model, file string) map[string][]string {
+// vectorRows reads a snapshot as the model wants it: cells and former keys by
+// canonical key.
+func vectorRows(t *testing.T, m *model, file string) (rows map[string][]string, former map[string]string) {
 	t.Helper()
 	r, err := newRowReader(newLineReader(strings.NewReader(file)), CSV, newFields(m.schema))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := map[string][]string{}
+	rows, former = map[string][]string{}, map[string]string{}
 	for row, err := r.next(); err == nil; row, err = r.next() {
 		key, err := m.schema.Domain("key").Canonical(row[0].text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cells := []string{""} // the key's spelling is no content
-		for _, c := range row[1:] {
+		last := len(row) - 1
+		from, err := m.schema.Domain("key").Canonical(row[last].text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from != "" {
+			former[key] = from
+		}
+		cells := []string{""} // the key's spelling is no content, nor is the former key
+		for _, c := range row[1:last] {
 			cells = append(cells, c.text)
 		}
 		rows[key] = cells
 	}
-	return rows
+	return rows, former
 }
 
 func recomputeLeaf(t *testing.T, m *model, l vectorLeaf) {
@@ -251,6 +269,13 @@ func recomputeLeaf(t *testing.T, m *model, l vectorLeaf) {
 		Serial: row.serial, SerialHash: statement.Element(row.leaf.SerialHash), LeafBlinding: statement.Element(row.leaf.Blinding),
 		AttributesHash: statement.Element(row.leaf.AttributesHash()), Next: statement.Element(row.next),
 		LinkBlinding: statement.Element(row.linkBlinding), Link: statement.Element(row.leaf.Link), Leaf: statement.Element(row.leafValue),
+	}
+	if l.Position != sentinel {
+		origin, err := m.schema.HashKey(m.origin(l.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Origin = statement.Element(origin)
 	}
 	for i := range m.schema.Attributes {
 		want.Attributes = append(want.Attributes, statement.Element(row.leaf.Attributes[i]))

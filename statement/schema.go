@@ -67,11 +67,14 @@ type Scope struct {
 
 // Schema describes a registry. It is public: the ledger's schema entry holds it.
 type Schema struct {
-	Registry   string      `json:"registry"`
-	Key        string      `json:"key"`               // source column of the record's key
-	Subject    string      `json:"subject,omitempty"` // source column of the subject
-	Holder     string      `json:"holder,omitempty"`  // source column of the holder tag
-	Attributes []Attribute `json:"attributes"`
+	Registry string `json:"registry"`
+	Key      string `json:"key"`               // source column of the record's key
+	Subject  string `json:"subject,omitempty"` // source column of the subject
+	Holder   string `json:"holder,omitempty"`  // source column of the holder tag
+	// RenamedFrom is the source column of a renumbered record's former key, empty
+	// where the record was not renumbered. It keeps the record's serial.
+	RenamedFrom string      `json:"renamed_from,omitempty"`
+	Attributes  []Attribute `json:"attributes"`
 	// Domains gives the text domain of "key", "subject" or a text attribute, by name.
 	Domains map[string]TextDomain `json:"domains,omitempty"`
 	Scopes  []Scope               `json:"scopes,omitempty"`

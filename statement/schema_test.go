@@ -15,6 +15,7 @@ const titlesYAML = `registry: lucas-titles
 key: parcel_id
 subject: owner_id            # optional
 holder: holder_tag           # optional column
+renamed_from: former_id      # optional column
 attributes:                  # at most 16
   - {name: assessed_value, type: int, unit: USD}
   - {name: sale_date, type: date}
@@ -35,7 +36,7 @@ func titles(t testing.TB) *Schema {
 
 func TestParseSchema(t *testing.T) {
 	want := &Schema{
-		Registry: "lucas-titles", Key: "parcel_id", Subject: "owner_id", Holder: "holder_tag",
+		Registry: "lucas-titles", Key: "parcel_id", Subject: "owner_id", Holder: "holder_tag", RenamedFrom: "former_id",
 		Attributes: []Attribute{
 			{Name: "assessed_value", Type: Int, Unit: "USD"},
 			{Name: "sale_date", Type: Date},
@@ -147,6 +148,11 @@ func TestParseSchemaRefuses(t *testing.T) {
 		{"column with a space", swap("type: int", `type: int, column: " a"`), "begins or ends with a space"},
 		{"column too long", swap("type: int", "type: int, column: "+strings.Repeat("c", 257)), "over 256 bytes"},
 		{"holder is the key", minimal + "holder: id\n", "a holder tag is neither"},
+		{"former key is the key", minimal + "renamed_from: id\n", "a former key is none of them"},
+		{"former key is the subject", minimal + "subject: s\nrenamed_from: s\n", "a former key is none of them"},
+		{"former key is the holder", minimal + "holder: s\nrenamed_from: s\n", "a former key is none of them"},
+		{"former key with a space", minimal + "renamed_from: \"old \"\n", "the renamed_from \"old \" begins or ends with a space"},
+		{"former keys as a list", minimal + "renamed_from: [old]\n", "line 4:15: expected a text, found a list"},
 		{"holder is an attribute", minimal + "holder: a\n", "a holder tag is no attribute"},
 		{"domain of an int", minimal + "domains: {a: {name: d}}\n", "domains are for texts"},
 		{"domain of nothing", minimal + "domains: {z: {name: d}}\n", "no attribute has this name"},
@@ -180,5 +186,20 @@ func TestSchemaOneColumnManyUses(t *testing.T) {
 		"scopes: [{name: m, consent: issuer, recovery: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]\n"
 	if _, err := ParseSchema([]byte(text)); err != nil {
 		t.Errorf("a column that is key, subject, an int and a text: %v", err)
+	}
+}
+
+// A schema without the member is the document that it was before there was one,
+// and a former key may be proved as an attribute.
+func TestSchemaRenamedFrom(t *testing.T) {
+	s, err := ParseSchema([]byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if document, err := canon.Marshal(s); err != nil || strings.Contains(string(document), "renamed_from") {
+		t.Errorf("a schema without former keys is %s, %v", document, err)
+	}
+	if s, err = ParseSchema([]byte(minimal + "renamed_from: t\n")); err != nil || s.RenamedFrom != "t" {
+		t.Errorf("a former key that is an attribute: %v", err)
 	}
 }

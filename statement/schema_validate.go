@@ -125,13 +125,25 @@ func (s *Schema) checkColumns() error {
 		}
 		seen[r] = a.Name
 	}
-	for name, column := range map[string]string{"key": s.Key, "subject": s.Subject, "holder": s.Holder} {
-		if err := checkLabel(name, column); err != nil {
+	return s.checkRowColumns()
+}
+
+// checkRowColumns checks the columns that say what a row is rather than what it
+// holds. A former key may be an attribute too, so that it can be proved.
+func (s *Schema) checkRowColumns() error {
+	columns := []struct{ name, column string }{
+		{"key", s.Key}, {"subject", s.Subject}, {"holder", s.Holder}, {"renamed_from", s.RenamedFrom},
+	}
+	for _, c := range columns {
+		if err := checkLabel(c.name, c.column); err != nil {
 			return err
 		}
 	}
 	if s.Holder != "" && (s.Holder == s.Key || s.Holder == s.Subject) {
 		return fmt.Errorf("the holder's column %q is also the key's or the subject's: a holder tag is neither", s.Holder)
+	}
+	if f := s.RenamedFrom; f != "" && (f == s.Key || f == s.Subject || f == s.Holder) {
+		return fmt.Errorf("the column %q of renamed_from is also the key's, the subject's or the holder's: a former key is none of them", f)
 	}
 	return nil
 }

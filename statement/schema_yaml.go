@@ -26,13 +26,14 @@ func ParseSchema(data []byte) (*Schema, error) {
 
 func (s *Schema) fields() fields {
 	return fields{
-		"registry":   intoText(&s.Registry),
-		"key":        intoText(&s.Key),
-		"subject":    intoText(&s.Subject),
-		"holder":     intoText(&s.Holder),
-		"attributes": intoList(&s.Attributes, intoAttribute),
-		"domains":    intoMap(&s.Domains, intoDomain),
-		"scopes":     intoList(&s.Scopes, intoScope),
+		"registry":     intoText(&s.Registry),
+		"key":          intoText(&s.Key),
+		"subject":      intoText(&s.Subject),
+		"holder":       intoText(&s.Holder),
+		"renamed_from": intoText(&s.RenamedFrom),
+		"attributes":   intoList(&s.Attributes, intoAttribute),
+		"domains":      intoMap(&s.Domains, intoDomain),
+		"scopes":       intoList(&s.Scopes, intoScope),
 	}
 }
 

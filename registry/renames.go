@@ -1,0 +1,235 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// A record that is renumbered is one record still: its new key takes over the
+// serial of its first one, so that its nullifiers stay. The former key is spent,
+// since a record that used it again would have the same nullifiers.
+
+// renaming is a row's word that its record had another key before.
+type renaming struct {
+	from, to     treeKey
+	line, column int // of the former key's cell
+}
+
+// What is wrong with renumberings.
+var (
+	errRenamedAway     = errors.New("key renamed away")
+	errRenamedToOther  = errors.New("a former key that was renamed to another key")
+	errRenamedTwice    = errors.New("a former key that two rows name")
+	errRenameChain     = errors.New("a former key that is renamed itself by this file: commit one renaming before the next")
+	errFormerStays     = errors.New("a former key that this file still has as a record's key")
+	errFormerUnknown   = errors.New("a former key that the registry never had")
+	errRenamedToRecord = errors.New("a former key for a record that has its own serial: its key is or was in the registry before")
+)
+
+// parseFormer adds the renaming that a row tells of, if it does: one whose former
+// key is not empty and is another tree key than its own.
+func (s *Store) parseFormer(row []cell, key treeKey, file *snapshot) error {
+	field := s.fields.renamedFrom
+	if field < 0 || row[field].text == "" {
+		return nil
+	}
+	canonical, err := s.fields.canonical("key", row[field].text)
+	if err != nil {
+		return s.fields.wrong(row, field, err)
+	}
+	if canonical == "" {
+		return nil
+	}
+	former, err := s.schema.HashKey(canonical)
+	if err != nil {
+		return s.fields.wrong(row, field, err)
+	}
+	if from := treeKeyOf(former); from != key {
+		file.renames = append(file.renames, renaming{from: from, to: key, line: row[field].line, column: row[field].column})
+	}
+	return nil
+}
+
+// replacement is what the file holds of a key that was renamed away.
+type replacement struct {
+	epoch uint64 // that renamed it
+	to    treeKey
+}
+
+func (r replacement) encode() []byte {
+	return append(binary.BigEndian.AppendUint64(nil, r.epoch), r.to[:]...)
+}
+
+func decodeReplacement(b []byte) (r replacement, err error) {
+	if len(b) < 8 {
+		return r, fmt.Errorf("%w: a renaming of %d bytes", ErrCorrupt, len(b))
+	}
+	r.epoch = binary.BigEndian.Uint64(b)
+	r.to, err = decodeTreeKey(b[8:])
+	return r, err
+}
+
+// replacementOf tells whether and by what a key was replaced.
+func replacementOf(renamed *bbolt.Bucket, key treeKey) (r replacement, found bool, err error) {
+	b := renamed.Get(key[:])
+	if b == nil {
+		return r, false, nil
+	}
+	r, err = decodeReplacement(b)
+	return r, true, err
+}
+
+// originOf gives the first key that a key's record had, which is the key itself
+// where it was never renumbered.
+func originOf(origins *bbolt.Bucket, key treeKey) (treeKey, error) {
+	b := origins.Get(key[:])
+	if b == nil {
+		return key, nil
+	}
+	return decodeTreeKey(b)
+}
+
+// planRenames gives the renumberings that a file brings about, from new keys to
+// former ones. Those that an epoch made already are none, so that the same file
+// can be imported again. Of all that is wrong, the error says the first in the
+// file.
+func (s *Store) planRenames(tx *bbolt.Tx, file *snapshot) (map[treeKey]treeKey, error) {
+	p := &renamePlanner{tx: tx, fields: s.fields, rows: file.rows, former: map[treeKey]treeKey{}, lines: map[treeKey]int{}}
+	if err := p.refuseSpent(); err != nil {
+		return nil, err
+	}
+	pending, err := p.pending(file.renames)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range pending {
+		p.former[r.to] = r.from
+	}
+	for _, r := range pending {
+		if err := p.check(r); errors.Is(err, ErrCorrupt) {
+			return nil, err
+		} else if err != nil {
+			p.refuse(r.line, r.column, p.fields.renamedFrom, err)
+		}
+	}
+	if p.first != nil {
+		return nil, p.first
+	}
+	return p.former, nil
+}
+
+// renamePlanner holds a file's renumberings against the rules.
+type renamePlanner struct {
+	tx     *bbolt.Tx
+	fields *fields
+	rows   []parsed            // in the order of their keys
+	former map[treeKey]treeKey // the plan
+	lines  map[treeKey]int     // of the rows that name a former key
+	first  *ImportError
+}
+
+// refuse keeps the error that stands first in the file.
+func (p *renamePlanner) refuse(line, column, field int, cause error) {
+	if p.first == nil || line < p.first.Line || line == p.first.Line && column < p.first.Column {
+		p.first = &ImportError{Line: line, Column: column, Name: p.fields.columns[field], Cause: cause}
+	}
+}
+
+// row finds the file's row of a key.
+func (p *renamePlanner) row(key treeKey) (parsed, bool) {
+	i, found := slices.BinarySearchFunc(p.rows, key, func(r parsed, k treeKey) int { return bytes.Compare(r.key[:], k[:]) })
+	if !found {
+		return parsed{}, false
+	}
+	return p.rows[i], true
+}
+
+// refuseSpent refuses rows with keys that were renamed away.
+func (p *renamePlanner) refuseSpent() error {
+	return p.tx.Bucket(bucketRenamed).ForEach(func(k, v []byte) error {
+		key, err := decodeTreeKey(k)
+		if err != nil {
+			return err
+		}
+		spent, err := decodeReplacement(v)
+		if err != nil {
+			return err
+		}
+		if row, found := p.row(key); found {
+			p.refuse(row.line, row.column, 0, fmt.Errorf("%w in epoch %d", errRenamedAway, spent.epoch))
+		}
+		return nil
+	})
+}
+
+// pending drops the renumberings that an epoch made already.
+func (p *renamePlanner) pending(all []renaming) ([]renaming, error) {
+	var pending []renaming
+	for _, r := range all {
+		spent, found, err := replacementOf(p.tx.Bucket(bucketRenamed), r.from)
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			pending = append(pending, r)
+		case spent.to != r.to:
+			p.refuse(r.line, r.column, p.fields.renamedFrom, fmt.Errorf("%w in epoch %d", errRenamedToOther, spent.epoch))
+		}
+	}
+	return pending, nil
+}
+
+// check holds one renumbering against the others and the registry.
+func (p *renamePlanner) check(r renaming) error {
+	if line, twice := p.lines[r.from]; twice {
+		return fmt.Errorf("%w: line %d does too", errRenamedTwice, line)
+	}
+	p.lines[r.from] = r.line
+	if row, stays := p.row(r.from); stays {
+		if _, renamed := p.former[r.from]; renamed {
+			return fmt.Errorf("%w (line %d)", errRenameChain, row.line)
+		}
+		return fmt.Errorf("%w (line %d)", errFormerStays, row.line)
+	}
+	if known, err := knownKey(p.tx, r.from); !known || err != nil {
+		return errors.Join(err, errFormerUnknown)
+	}
+	if p.tx.Bucket(bucketRenamed).Get(r.to[:]) != nil {
+		return nil // refuseSpent has refused the row
+	}
+	if known, err := knownKey(p.tx, r.to); known || err != nil {
+		return errors.Join(err, errRenamedToRecord)
+	}
+	return nil
+}
+
+// knownKey tells whether the registry ever had a key.
+func knownKey(tx *bbolt.Tx, key treeKey) (bool, error) {
+	_, err := positionOf(tx, key)
+	if errors.Is(err, ErrNoRecord) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// rename gives a new key the serial of its former one, which is spent from now on.
+// No renumbering of an epoch rests on another one of it, so their order is all one.
+func (c *committer) rename(from, to treeKey) error {
+	known, err := knownKey(c.tx, to)
+	if err != nil || known || c.renamed.Get(from[:]) != nil {
+		return errors.Join(err, fmt.Errorf("%w: a staged renaming", ErrCorrupt))
+	}
+	origin, err := originOf(c.origins, from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		c.origins.Put(to[:], origin[:]),
+		c.renamed.Put(from[:], replacement{epoch: c.epoch, to: to}.encode()),
+	)
+}
