@@ -49,16 +49,27 @@ func (c *Absent) Define(api frontend.API) error {
 	if err != nil {
 		return err
 	}
-	link := h.compress(0, statement.TagLink, c.Low, c.Next, c.LinkBlinding)
-	low := h.compress(0, statement.TagLeaf, c.AttributesHash, c.Low, c.Subject, c.Holder, c.SerialHash, c.Blinding, link)
-	membership(api, h, low, c.Path, c.PathTop, c.Root)
-
-	bits.ToBinary(api, api.Sub(c.Key, c.Low, 1), bits.WithNbDigits(keyBits))
-	bits.ToBinary(api, api.Sub(c.Next, c.Key, 1), bits.WithNbDigits(keyBits))
-
-	output := h.compress(0, statement.TagOutput, c.Key, c.Randomness, 0)
-	q := h.compress(0, statement.TagAbsentQuestion, output, c.Context, c.Blind)
+	membership(api, h, c.low(h), c.Path, c.PathTop, c.Root)
+	c.between(api)
+	q := c.question(h)
 	d := h.compress(0, statement.TagStatement, c.P, c.Root, 0, 0, q, 0, 0)
 	api.AssertIsEqual(c.D, d)
 	return nil
+}
+
+// low gives the hash of the low leaf, whose link is opened.
+func (c *Absent) low(h *hasher) frontend.Variable {
+	link := h.compress(0, statement.TagLink, c.Low, c.Next, c.LinkBlinding)
+	return h.compress(0, statement.TagLeaf, c.AttributesHash, c.Low, c.Subject, c.Holder, c.SerialHash, c.Blinding, link)
+}
+
+// between demands Low < Key < Next.
+func (c *Absent) between(api frontend.API) {
+	bits.ToBinary(api, api.Sub(c.Key, c.Low, 1), bits.WithNbDigits(keyBits))
+	bits.ToBinary(api, api.Sub(c.Next, c.Key, 1), bits.WithNbDigits(keyBits))
+}
+
+func (c *Absent) question(h *hasher) frontend.Variable {
+	output := h.compress(0, statement.TagOutput, c.Key, c.Randomness, 0)
+	return h.compress(0, statement.TagAbsentQuestion, output, c.Context, c.Blind)
 }

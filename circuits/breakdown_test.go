@@ -95,3 +95,51 @@ func TestPresentBreakdown(t *testing.T) {
 		t.Errorf("the parts add up to %d, the whole is %d", total, presentConstraints)
 	}
 }
+
+// absentPart is Absent with one part of its definition alone.
+type absentPart struct {
+	Absent
+	define func(c *Absent, api frontend.API, h *hasher) `gnark:"-"`
+}
+
+func (p *absentPart) Define(api frontend.API) error {
+	h, err := newHasher(api)
+	if err != nil {
+		return err
+	}
+	p.define(&p.Absent, api, h)
+	return nil
+}
+
+// The parts of absent add up to the whole, for docs/spec/absent.md.
+func TestAbsentBreakdown(t *testing.T) {
+	parts := []struct {
+		name   string
+		want   int
+		define func(c *Absent, api frontend.API, h *hasher)
+	}{
+		{"path of 9 levels", 3440, func(c *Absent, api frontend.API, h *hasher) { membership(api, h, c.Key, c.Path, c.PathTop, c.Root) }},
+		{"low leaf and its link", 627, func(c *Absent, _ frontend.API, h *hasher) { c.low(h) }},
+		{"key between its neighbours", 498, func(c *Absent, api frontend.API, _ *hasher) { c.between(api) }},
+		{"commitment and question digest Q", 528, func(c *Absent, _ frontend.API, h *hasher) { c.question(h) }},
+		{"statement digest D", 364, func(c *Absent, api frontend.API, h *hasher) {
+			api.AssertIsEqual(c.D, h.compress(0, statement.TagStatement, c.P, c.Root, 0, 0, c.Key, 0, 0))
+		}},
+	}
+	total := 0
+	for _, p := range parts {
+		system, err := frontend.Compile(ecc.BN254.ScalarField(), r1cs.NewBuilder, &absentPart{define: p.define}, frontend.IgnoreUnconstrainedInputs())
+		if err != nil {
+			t.Fatal(p.name, err)
+		}
+		n := system.GetNbConstraints()
+		t.Logf("%5d  %s", n, p.name)
+		if n != p.want {
+			t.Errorf("%s: %d constraints, want %d", p.name, n, p.want)
+		}
+		total += n
+	}
+	if total != absentConstraints {
+		t.Errorf("the parts add up to %d, the whole is %d", total, absentConstraints)
+	}
+}

@@ -3,6 +3,7 @@
 // its tests, which name the attacks that it withstands.
 //
 //	present   a record under a root satisfies a question     [Present]
+//	absent    no record under a root has a committed key     [Absent]
 //
 // A circuit is Groth16 over BN254 with one public input, the statement's digest D,
 // and no commitments. [Compile] builds its constraint system and chooses which
