@@ -13,8 +13,12 @@ var (
 var (
 	// ErrFalse says that the registry does not bear the claim out.
 	ErrFalse = errors.New("the claim is false")
+	// ErrPledged says that a live pledge holds the record.
+	ErrPledged = errors.New("already pledged in this scope")
 	// ErrNotProvable says that this version has no circuit for the request.
 	ErrNotProvable = errors.New("not provable by this version")
+	// ErrNoRegistry says that the ledger has no registry of the name.
+	ErrNoRegistry = errors.New("no such registry")
 	// ErrNoEpoch says that the registry has no epoch for the request.
 	ErrNoEpoch = errors.New("no such epoch")
 )

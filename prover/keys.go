@@ -55,7 +55,10 @@ type definition struct {
 }
 
 func definitions() []definition {
-	return []definition{{"present", 1, func() frontend.Circuit { return &circuits.Present{} }}}
+	return []definition{
+		{verifier.CircuitPresent, 1, func() frontend.Circuit { return &circuits.Present{} }},
+		{verifier.CircuitAbsent, 1, func() frontend.Circuit { return &circuits.Absent{} }},
+	}
 }
 
 // SetupDevelopment makes fresh keys for every circuit in dir, which must have no

@@ -11,18 +11,18 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
-// selection is what a record must satisfy to answer one fact of a request.
+// selection tells which records of a registry satisfy a fact by itself.
 type selection struct {
-	store   *registry.Store
-	epoch   uint64
-	fact    statement.FactRequest
-	schema  *statement.Schema
-	want    []statement.Predicate // the fact's predicates, and that reveals have a value
-	matcher *statement.Matcher
+	store    *registry.Store
+	registry string
+	epoch    uint64
+	schema   *statement.Schema
+	want     []statement.Predicate // the fact's predicates, and that reveals have a value
+	matcher  *statement.Matcher
 }
 
-func newSelection(s *registry.Store, epoch uint64, fact statement.FactRequest, c *statement.CompiledFact) (*selection, error) {
-	sel := &selection{store: s, epoch: epoch, fact: fact, schema: c.Schema}
+func newSelection(s *registry.Store, epoch uint64, c *statement.CompiledFact) (selection, error) {
+	sel := selection{store: s, registry: c.Request.Registry, epoch: epoch, schema: c.Schema}
 	sel.want = append(sel.want, c.Predicates...)
 	for _, o := range c.Outputs {
 		if name, ok := o.Attribute(); ok {
@@ -34,33 +34,18 @@ func newSelection(s *registry.Store, epoch uint64, fact statement.FactRequest, c
 	return sel, err
 }
 
-// pick gives the record that answers: the one with the key, or one drawn uniformly
-// at random among all that satisfy the request. Without one it fails with
+// byKey gives the record of a key if it satisfies the fact. Otherwise it fails with
 // [ErrFalse], naming the conditions that fail and the record's key, for the
 // agency's own eyes; never a value. What an asker is told is for others to decide.
-func (sel *selection) pick() (*registry.Record, error) {
-	switch {
-	case sel.fact.Key != nil:
-		return sel.byKey(sel.fact.Key.Value)
-	case sel.fact.Subject != nil:
-		return sel.among(func(fn func(*registry.Record) (bool, error)) error {
-			return sel.store.BySubject(sel.epoch, sel.fact.Subject.Value, fn)
-		})
-	}
-	return sel.among(func(fn func(*registry.Record) (bool, error)) error {
-		return sel.store.Scan(sel.epoch, fn)
-	})
-}
-
-func (sel *selection) byKey(key string) (*registry.Record, error) {
+func (sel *selection) byKey(key string, subject *string) (*registry.Record, error) {
 	r, err := sel.store.Get(sel.epoch, key)
 	if errors.Is(err, registry.ErrNoRecord) {
-		return nil, fmt.Errorf("%w: registry %s has no record with the key %q in epoch %d", ErrFalse, sel.fact.Registry, key, sel.epoch)
+		return nil, fmt.Errorf("%w: registry %s has no record with the key %q in epoch %d", ErrFalse, sel.registry, key, sel.epoch)
 	}
 	if err != nil {
 		return nil, err
 	}
-	same, err := sel.hasSubject(r)
+	same, err := sel.hasSubject(r, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +62,11 @@ func (sel *selection) byKey(key string) (*registry.Record, error) {
 	return r, nil
 }
 
-func (sel *selection) hasSubject(r *registry.Record) (bool, error) {
-	if sel.fact.Subject == nil {
+func (sel *selection) hasSubject(r *registry.Record, subject *string) (bool, error) {
+	if subject == nil {
 		return true, nil
 	}
-	want, err := sel.schema.HashSubject(sel.fact.Subject.Value)
+	want, err := sel.schema.HashSubject(*subject)
 	if err != nil {
 		return false, err
 	}
@@ -103,6 +88,13 @@ func (sel *selection) failing(r *registry.Record) (failing []statement.Predicate
 	return failing, nil
 }
 
+// satisfies tells whether a record can answer: it meets the conditions, and no
+// holder but the agency is needed to prove it.
+func (sel *selection) satisfies(r *registry.Record) (bool, error) {
+	miss, err := sel.matcher.Match(r.Values)
+	return err == nil && miss < 0 && r.Holder.IsZero(), err
+}
+
 func quoteAll(ps []statement.Predicate) string {
 	quoted := make([]string, len(ps))
 	for i, p := range ps {
@@ -111,17 +103,15 @@ func quoteAll(ps []statement.Predicate) string {
 	return strings.Join(quoted, " and ")
 }
 
-// among draws from the records that each gives: one pass, keeping the n-th that
+// among draws one of the records that each gives: one pass, keeping the n-th that
 // satisfies with probability 1/n.
-func (sel *selection) among(each func(func(*registry.Record) (bool, error)) error) (*registry.Record, error) {
-	var chosen *registry.Record
+func (sel *selection) among(each func(func(*registry.Record) (bool, error)) error, bySubject bool) (*registry.Record, error) {
+	var chosen, last *registry.Record
 	var seen, satisfying int64
-	var last *registry.Record
 	err := each(func(r *registry.Record) (bool, error) {
-		seen++
-		last = r
-		miss, err := sel.matcher.Match(r.Values)
-		if err != nil || miss >= 0 || !r.Holder.IsZero() { // only the holder proves about theirs
+		seen, last = seen+1, r
+		satisfies, err := sel.satisfies(r)
+		if err != nil || !satisfies {
 			return true, err
 		}
 		satisfying++
@@ -135,15 +125,15 @@ func (sel *selection) among(each func(func(*registry.Record) (bool, error)) erro
 		return nil, err
 	}
 	if chosen == nil {
-		return nil, sel.none(seen, last)
+		return nil, sel.none(seen, last, bySubject)
 	}
 	return chosen, nil
 }
 
 // none explains why no record answers.
-func (sel *selection) none(seen int64, last *registry.Record) error {
-	who := "registry " + sel.fact.Registry
-	if sel.fact.Subject != nil {
+func (sel *selection) none(seen int64, last *registry.Record, bySubject bool) error {
+	who := "registry " + sel.registry
+	if bySubject {
 		who = "the subject"
 	}
 	switch seen {
@@ -153,6 +143,9 @@ func (sel *selection) none(seen int64, last *registry.Record) error {
 		failing, err := sel.failing(last)
 		if err != nil {
 			return err
+		}
+		if len(failing) == 0 { // it satisfies, and has a holder
+			return fmt.Errorf("%w: the record has a holder, whose secret only the holder has", ErrNotProvable)
 		}
 		return fmt.Errorf("%w: %s has one record, %q, and it fails %s", ErrFalse, who, last.Key, quoteAll(failing))
 	}

@@ -19,9 +19,9 @@ import (
 // the statement's digest. It fails with [ErrNotSatisfied] where the statement is
 // not true of the input; the error never says more, since the solver's own quotes
 // the record.
-func (c *Circuit) Prove(in *circuits.PresentInput) ([]byte, statement.Element, error) {
+func (c *Circuit) Prove(in circuits.Input) ([]byte, statement.Element, error) {
 	d := in.Statement().D()
-	w, err := frontend.NewWitness(in.Assignment(), ecc.BN254.ScalarField())
+	w, err := frontend.NewWitness(in.Circuit(), ecc.BN254.ScalarField())
 	if err != nil {
 		return nil, d, ErrNotSatisfied
 	}

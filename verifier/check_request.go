@@ -24,6 +24,12 @@ func (r *run) checkRequest(f *view) Check {
 	if !ok {
 		return fail(CheckRequest, OnComputation, "an answer to the request", fmt.Sprintf("the request asks for no fact %q", f.Name))
 	}
+	if asked.Registry == f.schema.entry.Schema.Registry {
+		if _, err := r.request.CompileFact(f.Name, &f.schema.entry.Schema); err != nil {
+			// The request is wrong, whatever the bundle is.
+			return r.cannotCheck(CheckRequest, "an answer to the request", "the request: %v", err)
+		}
+	}
 	return judge(CheckRequest, OnComputation, describe(asked), f.describe(), r.answers(f, asked))
 }
 
@@ -256,6 +262,8 @@ func (r *run) checkAsOf(f *view) Check {
 		return skip(CheckAsOf, "the epoch asked for", "the request asks for no such fact; it is "+observed)
 	case asked.Number != 0:
 		return judge(CheckAsOf, OnPinned, fmt.Sprintf("epoch %d", asked.Number), observed, unless(uint64(e.Number) == asked.Number, observed))
+	case asked.Time.After(r.at.Add(clockSkew)):
+		return fail(CheckAsOf, OnComputation, "the last epoch at an instant that has come", fmt.Sprintf("%s is after the instant of this verification, %s", statement.FormatTime(asked.Time), statement.FormatTime(r.at)))
 	case !asked.Time.IsZero():
 		return f.checkInstant(statement.FormatTime(asked.Time), observed)
 	case f.successor != nil:
@@ -264,7 +272,7 @@ func (r *run) checkAsOf(f *view) Check {
 	return pass(CheckAsOf, OnLog, "the latest epoch", observed+", with no successor shown: the latest as far as the checkpoint goes")
 }
 
-// checkInstant wants the last epoch at an instant. Without the epoch after it, that
+// checkInstant wants the last epoch at an instant, which must have come. Without the epoch after it, that
 // nothing came between is true only as far as the checkpoint goes.
 func (f *view) checkInstant(instant, observed string) Check {
 	expected := "the last epoch at " + instant

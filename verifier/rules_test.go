@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"errors"
 	"math/big"
 	"slices"
 	"testing"
@@ -204,5 +205,31 @@ func TestPledgeWithoutAReleaseKey(t *testing.T) {
 	v, err = Verify(b, Options{Trust: w.trust(), Request: &asked, Openings: openings, At: testTime})
 	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckRequest}) {
 		t.Errorf("another key: %v %v", outcomes(t, v), err)
+	}
+}
+
+// TestRequestIsWrong: a request that does not compile says nothing of the bundle.
+func TestRequestIsWrong(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	r := flatRequest(t)
+	b, openings := w.bundle(r, tamper{})
+	for _, where := range []string{"no_such_attribute >= 1", "assessed_value >= 1 || assessed_value <= 2", `assessed_value >= "x"`} {
+		asked := *r
+		asked.Where = []string{where}
+		if _, err := Verify(b, Options{Trust: w.trust(), Request: &asked, Openings: openings, At: testTime}); !errors.Is(err, ErrCannotCheck) {
+			t.Errorf("%s: %v, want ErrCannotCheck", where, err)
+		}
+	}
+}
+
+// TestInstantToCome: nobody knows yet which epoch will be the last one then.
+func TestInstantToCome(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	r := flatRequest(t)
+	r.AsOf = statement.AsOf{Time: testTime.Add(24 * time.Hour)}
+	b, openings := w.bundle(r, tamper{})
+	v, err := Verify(b, Options{Trust: w.trust(), Request: r, Openings: openings, At: testTime})
+	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckAsOf}) {
+		t.Errorf("an instant to come: %v %v", outcomes(t, v), err)
 	}
 }

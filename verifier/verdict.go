@@ -168,7 +168,7 @@ func plain(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, isControl) {
 		return s
 	}
-	q := fmt.Sprintf("%+q", s)
+	q := fmt.Sprintf("%q", s)
 	return q[1 : len(q)-1]
 }
 

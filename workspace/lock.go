@@ -17,7 +17,7 @@ func acquire(path string) (*lock, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s (reach it with --server, or stop it)", ErrInUse, path), f.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), f.Close())
 	}
 	return &lock{f}, nil
 }

@@ -190,7 +190,10 @@ func (w *Workspace) Circuit(name string) (*prover.Circuit, error) {
 
 // Agency gives what requests are answered with.
 func (w *Workspace) Agency() *prover.Agency {
-	return &prover.Agency{Ledger: w.Ledger, Signer: w.Signer, Registry: w.Registry, Circuit: w.Circuit}
+	return &prover.Agency{
+		Ledger: w.Ledger, Signer: w.Signer, Registry: w.Registry, Circuit: w.Circuit,
+		Consent: func(e *ledger.ProofEntry) error { return e.SignConsent(w.issuer) },
+	}
 }
 
 // Registries lists the registries by name.

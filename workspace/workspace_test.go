@@ -177,16 +177,22 @@ func TestAnswerFalse(t *testing.T) {
 
 func TestAnswerNotProvable(t *testing.T) {
 	w := titles(t)
-	for _, text := range []string{
-		"registry: titles\nkey: P9\nabsent: true\n",
-		"facts:\n  a: {registry: titles, subject: anna}\n  b: {registry: titles, subject: {from: a.subject}}\n",
-	} {
-		if _, err := w.Agency().Answer(t.Context(), request(t, text)); !errors.Is(err, prover.ErrNotProvable) {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
 	if _, err := w.Agency().Answer(t.Context(), request(t, "registry: titles\nas_of: 7\n")); !errors.Is(err, prover.ErrNoEpoch) {
 		t.Errorf("an epoch to come: %v", err)
+	}
+	size := w.Ledger.Size()
+	for text, want := range map[string]error{
+		"registry: titles\nexpires: 2020-01-01T00:00:00Z\n": statement.ErrBadRequest,
+		"registry: titles\nas_of: 2099-01-01T00:00:00Z\n":   prover.ErrNoEpoch,
+		"registry: titles\nmax_age: 1ns\n":                  prover.ErrNoEpoch,
+		"registry: nope\n":                                  prover.ErrNoRegistry,
+	} {
+		if _, err := w.Agency().Answer(t.Context(), request(t, text)); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", text, err, want)
+		}
+	}
+	if w.Ledger.Size() != size {
+		t.Error("a refused request left an entry")
 	}
 }
 
