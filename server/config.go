@@ -56,7 +56,8 @@ const (
 	// MaxBodyBytes bounds a request's body. The parsers of a bundle and of openings
 	// take a mebibyte each; a bundle of one fact has some 15 kB.
 	MaxBodyBytes = 2 << 20
-	// maxHeaderBytes bounds a request's header. No client needs a tenth of it.
+	// maxHeaderBytes bounds a request's first line and header, to which net/http adds
+	// 4 KiB. No client needs a tenth of it.
 	maxHeaderBytes = 16 << 10
 )
 

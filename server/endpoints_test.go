@@ -207,7 +207,7 @@ func TestConditional(t *testing.T) {
 }
 
 func TestOpenAPIDocument(t *testing.T) {
-	h := newTestServer(t, Config{}, testLimits()).Handler()
+	h := newTestServer(t, Config{Log: brokenLog{store.ErrNoCheckpoint}}, testLimits()).Handler()
 	served := text(t, do(h, request("GET", "/openapi.json", "")))
 	if strings.Contains(served, "x-go-") {
 		t.Error("it holds what only the generator reads")
@@ -224,6 +224,16 @@ func TestOpenAPIDocument(t *testing.T) {
 		if !strings.Contains(index, ">"+path+"<") {
 			t.Errorf("the index page does not list %s", path)
 		}
+	}
+	verifyOnly := newTestServer(t, Config{}, testLimits()).Handler()
+	index = text(t, do(verifyOnly, request("GET", "/", "")))
+	for path := range document.Paths {
+		if isLog := path == "/checkpoint" || path == "/tile/{path}"; strings.Contains(index, ">"+path+"<") == isLog {
+			t.Errorf("the index page of a server without a log is wrong about %s", path)
+		}
+	}
+	if strings.Contains(index, "publishes the log") {
+		t.Error("a server without a log says that it publishes one")
 	}
 }
 

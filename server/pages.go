@@ -22,8 +22,8 @@ type pages struct {
 	openAPI []byte // JSON
 }
 
-func newPages(document *openapi3.T) (p pages, err error) {
-	if p.index, err = renderIndex(document); err != nil {
+func newPages(document *openapi3.T, hasLog bool) (p pages, err error) {
+	if p.index, err = renderIndex(document, hasLog); err != nil {
 		return p, fmt.Errorf("index page: %w", err)
 	}
 	if p.openAPI, err = publicDocument(document); err != nil {
@@ -39,10 +39,10 @@ const indexPage = `<!doctype html>
 <title>attestry</title>
 <h1>attestry</h1>
 <p>This server checks facts that were proved from a registry (land titles, liens, licences) without showing
-any record of it, and publishes the log that they are anchored in. You need not trust its answers:
-<code>attestry-verify</code> checks the same bundles and the same log on your own machine.</p>
+any record of it{{if .HasLog}}, and publishes the log that they are anchored in{{end}}. You need not trust its answers:
+<code>attestry-verify</code> checks the same bundles{{if .HasLog}} and the same log{{end}} on your own machine.</p>
 <table>
-{{range .}}<tr><td>{{.Method}}<td><code>{{.Path}}</code><td>{{.Summary}}
+{{range .Endpoints}}<tr><td>{{.Method}}<td><code>{{.Path}}</code><td>{{.Summary}}
 {{end}}</table>
 </html>
 `
@@ -50,20 +50,29 @@ any record of it, and publishes the log that they are anchored in. You need not 
 // endpoint is a line of the index page.
 type endpoint struct{ Method, Path, Summary string }
 
-func renderIndex(document *openapi3.T) ([]byte, error) {
+// isOfLog tells the endpoints that a server without a log answers with 404.
+func isOfLog(path string) bool { return path == "/checkpoint" || strings.HasPrefix(path, "/tile/") }
+
+func renderIndex(document *openapi3.T, hasLog bool) ([]byte, error) {
 	t, err := template.New("index").Parse(indexPage)
 	if err != nil {
 		return nil, err
 	}
 	var lines []endpoint
 	for path, item := range document.Paths.Map() {
+		if isOfLog(path) && !hasLog {
+			continue
+		}
 		for method, operation := range item.Operations() {
 			lines = append(lines, endpoint{method, path, operation.Summary})
 		}
 	}
 	slices.SortFunc(lines, func(a, b endpoint) int { return strings.Compare(a.Path+a.Method, b.Path+b.Method) })
 	var out bytes.Buffer
-	err = t.Execute(&out, lines)
+	err = t.Execute(&out, struct {
+		HasLog    bool
+		Endpoints []endpoint
+	}{hasLog, lines})
 	return out.Bytes(), err
 }
 

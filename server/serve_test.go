@@ -190,12 +190,22 @@ func TestSlowBody(t *testing.T) {
 	wantProblem(t, response, CodeTimeout)
 }
 
+// TestLargeHeader: the limit is maxHeaderBytes and the 4 KiB that net/http adds.
 func TestLargeHeader(t *testing.T) {
-	r := serve(t, newTestServer(t, Config{}, testLimits()))
-	request := must(http.NewRequest("GET", r.url+"/healthz", nil))(t)
-	request.Header.Set("X-Long", strings.Repeat("x", 64<<10))
-	if got := must(http.DefaultClient.Do(request))(t); got.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d", got.StatusCode)
+	r := serve(t, newTestServer(t, Config{}, defaultLimits()))
+	for size, status := range map[int]int{
+		maxHeaderBytes:         http.StatusOK,
+		maxHeaderBytes + 3<<10: http.StatusOK,
+		maxHeaderBytes + 4<<10: http.StatusRequestHeaderFieldsTooLarge,
+		4 * maxHeaderBytes:     http.StatusRequestHeaderFieldsTooLarge,
+	} {
+		request := must(http.NewRequest("GET", r.url+"/healthz", nil))(t)
+		request.Header.Set("X-Long", strings.Repeat("x", size))
+		got := must(http.DefaultClient.Do(request))(t)
+		if got.StatusCode != status {
+			t.Errorf("%d bytes: status %d, want %d", size, got.StatusCode, status)
+		}
+		_ = got.Body.Close()
 	}
 }
 

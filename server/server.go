@@ -49,7 +49,7 @@ func newServer(c Config, l limits) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.pages, err = newPages(document); err != nil {
+	if s.pages, err = newPages(document, c.Log != nil); err != nil {
 		return nil, err
 	}
 	s.handler = s.newRouter(document)

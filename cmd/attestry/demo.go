@@ -20,7 +20,7 @@ import (
 type demoCmd struct{}
 
 func (*demoCmd) Help() string {
-	return `Plays three parties on 25,357 real homes of one county: a land registry commits its register, a bank gets an answer without seeing a record, an auditor checks the answer without trusting either of them. It works in a temporary directory, which it removes; with --dir it makes a workspace there and leaves it to you.
+	return `Plays three parties on 25,357 real homes of one county: a land registry commits its register, a bank gets an answer without seeing a record, an auditor checks the answer without trusting either of them. It works in a temporary directory, which it removes; with --dir it makes a workspace there and leaves it to you. That directory must be new or empty; $ATTESTRY_DIR is not looked at, so that nobody's workspace is touched.
 
 Examples:
 
@@ -68,6 +68,9 @@ func (c *demoCmd) Run(ctx context.Context, env *cli.Env, g *globals) (err error)
 		defer func() { _ = os.RemoveAll(temporary) }()
 		dir = filepath.Join(temporary, "land-registry")
 	}
+	if err := checkEmptyDir(dir); err != nil {
+		return err
+	}
 	d := &demo{env: env, page: &page{out: env.Out}, agency: dir}
 	switch {
 	case env.JSON && env.Quiet:
@@ -82,6 +85,19 @@ func (c *demoCmd) Run(ctx context.Context, env *cli.Env, g *globals) (err error)
 		return env.PrintJSON(demoResult{true, g.Dir, d.recorded})
 	}
 	return d.page.err
+}
+
+// checkEmptyDir refuses a directory that the demonstration would only fail in after
+// its introduction.
+func checkEmptyDir(dir string) error {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && len(files) > 0 {
+		err = cli.Hint(fmt.Errorf("%s is %w and not empty", dir, workspace.ErrExists), "--dir names a new directory for the demonstration to make")
+	}
+	return err
 }
 
 // step is one step of the story.

@@ -145,8 +145,9 @@ func (d *demo) askFalsely(ctx context.Context) error {
 	if !errors.Is(err, prover.ErrFalse) {
 		return err
 	}
+	d.page.para(`On the registry's own screen, with the parcel's number, which is for its clerk and not for the bank:`)
 	d.page.quote(err.Error())
-	d.page.para(`There is no proof of a false claim to be had: not by trying longer, and not by a registry that would like to oblige (but for who holds development keys). It says which condition fails and shows nothing of the record. The ledger still has %d entries.`, before)
+	d.page.para(`There is no proof of a false claim to be had: not by trying longer, and not by a registry that would like to oblige (but for who holds development keys). No bundle is made: that there is none, and what else the bank is told, is for the registry to say. The ledger still has %d entries.`, before)
 	if d.w.Ledger.Size() != before {
 		return errors.New("the ledger grew by a false claim")
 	}

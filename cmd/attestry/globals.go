@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -22,16 +23,28 @@ type globals struct {
 	cli.Flags
 	// Dir is what the command line says. The demonstration keeps its files only
 	// there: a variable that names somebody's workspace must not make it write to it.
-	Dir    string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data)."`
+	Dir    string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data); demo makes one there and keeps it."`
 	Server string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
 }
 
-// AfterApply refuses --server where it would be passed over.
+// AfterApply refuses --server where it would be passed over, and beside it what the
+// server would pass over.
 func (g *globals) AfterApply(ctx *kong.Context) error {
-	if g.Server != "" && !strings.HasPrefix(ctx.Command(), "verify") {
+	if g.Server == "" {
+		return nil
+	}
+	if !strings.HasPrefix(ctx.Command(), "verify") {
 		return errors.New("--server: this command cannot be sent to a server in this version")
 	}
+	if isGiven(ctx, "trust") {
+		return errors.New("--trust counts for nothing with --server: the server verifies against its own trust file (without --server it is done here, against yours)")
+	}
 	return nil
+}
+
+// isGiven tells whether a flag is on the command line, and not only in a variable.
+func isGiven(ctx *kong.Context, flag string) bool {
+	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == flag })
 }
 
 // workspaceDir gives the workspace's directory.
@@ -47,6 +60,9 @@ func (g *globals) workspaceDir() string {
 // with opens the workspace, runs a function over it and closes it.
 func (g *globals) with(run func(*workspace.Workspace) error) error {
 	w, err := workspace.Open(g.workspaceDir())
+	if errors.Is(err, workspace.ErrInUse) {
+		err = cli.Hint(err, "stop that process first, a running attestry serve for example: of a server only verify can be asked so far, with --server")
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/ledger"
@@ -31,11 +34,12 @@ type initResult struct {
 
 func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	dir := g.workspaceDir()
+	noteLeftovers(env, dir)
 	err := workspace.Init(ctx, dir, workspace.InitOptions{
 		Origin: c.Origin, Report: func(what string) { env.Note("making %s", what) },
 	})
 	if err != nil {
-		return err
+		return cli.Interrupted(err, "no workspace was made")
 	}
 	return g.with(func(w *workspace.Workspace) error {
 		warnDevelopment(env, w)
@@ -45,6 +49,24 @@ func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		}
 		return env.Print("workspace %s, log %s", r.Dir, r.Origin)
 	})
+}
+
+// noteLeftovers names what an init that was killed left beside the directory. Another
+// init may be at work in it, so that removing it is for a person to do.
+func noteLeftovers(env *cli.Env, dir string) {
+	parent, name := filepath.Split(filepath.Clean(dir))
+	if parent == "" {
+		parent = "."
+	}
+	files, err := os.ReadDir(parent)
+	if err != nil {
+		return // there is no directory yet, or init will say what is wrong with it
+	}
+	for _, f := range files {
+		if f.IsDir() && strings.HasPrefix(f.Name(), "."+name+".partial-") {
+			env.Note("an attestry init that did not finish left %s: remove it, unless that is still running", filepath.Join(parent, f.Name()))
+		}
+	}
 }
 
 // warnDevelopment warns where a circuit's keys are development keys.

@@ -11,7 +11,7 @@ type ledgerExportCmd struct {
 }
 
 func (*ledgerExportCmd) Help() string {
-	return `Signs a checkpoint of all entries and writes the log as C2SP tlog-tiles: checkpoint, tile/… and tile/entries/…. It holds no record, no question and no answer: it is fit for everybody to see, and attestry-verify audit replays it.
+	return `Signs a checkpoint of all entries and writes the log as C2SP tlog-tiles: checkpoint, tile/… and tile/entries/…. It holds no record, no question and no answer: it is fit for everybody to see, and attestry-verify audit replays it. The directory is new, empty or an earlier export, and outside of a workspace.
 
 Examples:
 
@@ -27,6 +27,9 @@ type ledgerExportResult struct {
 }
 
 func (c *ledgerExportCmd) Run(env *cli.Env, g *globals) error {
+	if err := checkExportDir(c.Out); err != nil {
+		return err
+	}
 	return g.with(func(w *workspace.Workspace) error {
 		if _, err := w.Ledger.PublishCheckpoint(w.Signer); err != nil {
 			return err

@@ -26,8 +26,12 @@ type commands struct {
 	Request  requestCmds  `cmd:"" help:"Write requests."`
 	Prove    proveCmd     `cmd:"" help:"Answer a request with a bundle."`
 	Verify   verifyCmd    `cmd:"" help:"Verify a bundle."`
+	Holder   holderCmds   `cmd:"" help:"Make the keys of a record's holder."`
+	Record   recordCmds   `cmd:"" help:"Open records to their holders."`
+	Pledge   pledgeCmds   `cmd:"" help:"Release pledges and see which are live."`
 	Audit    auditCmd     `cmd:"" help:"Audit a whole ledger from its export."`
-	Trust    trustCmds    `cmd:"" help:"Say what others should pin."`
+	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
+	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check and look at the ledger."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
 	Version  versionCmd   `cmd:"" help:"Show the version and the circuits."`
@@ -76,13 +80,16 @@ func (*requestCmds) Help() string {
 }
 
 type trustCmds struct {
-	Export trustExportCmd `cmd:"" help:"Write the trust file that pins this workspace."`
+	Export      trustExportCmd      `cmd:"" help:"Write the trust file that pins this workspace."`
+	Fingerprint trustFingerprintCmd `cmd:"" help:"Show a trust file's fingerprint, to compare with the agency's."`
+	Join        trustJoinCmd        `cmd:"" help:"Pin what several trust files pin."`
 }
 
 func (*trustCmds) Help() string {
 	return `Examples:
 
-    attestry trust export -o trust.json`
+    attestry trust export -o trust.json
+    attestry trust fingerprint trust.json`
 }
 
 type ledgerCmds struct {

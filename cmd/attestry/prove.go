@@ -5,11 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/statement"
@@ -18,20 +17,27 @@ import (
 )
 
 type proveCmd struct {
-	Request  string `arg:"" placeholder:"REQUEST" help:"The request in YAML or JSON; - is standard input."`
-	Out      string `short:"o" default:"-" placeholder:"BUNDLE.json" help:"Where to write the bundle, for whoever verifies."`
-	Openings string `placeholder:"OPENINGS.json" help:"Where to write the openings, for the asker alone (mode 0600)."`
+	Request  string   `arg:"" placeholder:"REQUEST" help:"The request in YAML or JSON; - is standard input."`
+	Out      string   `short:"o" default:"-" placeholder:"BUNDLE.json" help:"Where to write the bundle, for whoever verifies."`
+	Fact     []string `placeholder:"NAME" help:"Prove this fact alone, where other agencies prove the rest; may be repeated."`
+	Openings string   `placeholder:"OPENINGS.json" help:"Where to write the openings, for the asker alone (mode 0600)."`
+	Record   string   `placeholder:"RECORD.age" help:"As the record's holder: the file that the agency sealed with record open."`
+	Holder   string   `placeholder:"HOLDER.key" help:"As the record's holder: the key that holder keygen wrote."`
+	Keys     string   `placeholder:"DIR" help:"As the record's holder: a copy of the agency's folder circuits."`
 }
 
 func (*proveCmd) Help() string {
-	return `Picks a record that satisfies the request, proves it, verifies the proof, logs it, and writes the bundle: the question and the proofs, and of the record commitments only. The openings let the asker see whose record it is and read the revealed values. A claim that the registry does not bear out cannot be proved: the exit code is 1, the failing conditions are named, and nothing is written.
+	return `Picks a record that satisfies the request, proves it, verifies the proof, logs it, and writes the bundle: the question and the proofs, and of the record commitments only. The openings let the asker see whose record it is and read the revealed values. A claim that the registry does not bear out cannot be proved: the exit code is 1, the failing conditions are named, and nothing is written. That the files can be written is made sure of before anything is proved.
 
 A request in YAML is completed with a nonce and a seed, which go into the openings; one that attestry request new wrote has them.
+
+With --record the holder of a record proves on their own machine, with no workspace: the proof is not logged, so that the agency does not learn of it.
 
 Examples:
 
     attestry prove request.json -o bundle.json --openings openings.json
-    attestry prove question.yaml -o bundle.json --openings openings.json --json`
+    attestry prove question.yaml -o bundle.json --openings openings.json --json
+    attestry prove request.json --record record.age --holder holder.key --keys circuits -o bundle.json --openings openings.json`
 }
 
 // proveResult is what prove says in JSON, unless the bundle goes to stdout.
@@ -59,16 +65,28 @@ type timingsMS struct {
 
 func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	start := time.Now()
-	request, err := readRequest(env, c.Request)
+	if c.Record == "" && (c.Holder != "" || c.Keys != "") {
+		return errors.New("--holder and --keys go with --record: they are for proving as a record's holder")
+	}
+	outputs, err := c.prepareOutputs(env)
 	if err != nil {
 		return err
 	}
-	plain := request.Nonce == nil || request.Seed == nil
-	if err := errors.Join(c.checkOutputs(env), request.Fill(rand.Reader)); err != nil {
+	defer outputs.discard()
+	request, err := verifycmd.ReadRequest(env, c.Request)
+	if err != nil {
 		return err
 	}
-	answer, err := answer(ctx, g, request)
-	if errors.Is(err, prover.ErrFalse) {
+	plain := request.Nonce == nil || request.Seed == nil || len(request.PledgeFacts()) > 0
+	if err := request.Fill(rand.Reader); err != nil {
+		return err
+	}
+	secrets, err := c.drawReleaseSecrets(request)
+	if err != nil {
+		return err
+	}
+	answer, err := c.answer(ctx, env, g, request)
+	if errors.Is(err, prover.ErrFalse) || errors.Is(err, prover.ErrPledged) || errors.Is(err, ledger.ErrPledged) {
 		err = cli.Refuse(err)
 	}
 	if err != nil {
@@ -78,59 +96,45 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		if err := answer.WithRequest(request); err != nil {
 			return err
 		}
+		answer.Openings.ReleaseSecrets = secrets
 	}
-	if err := c.write(env, answer); err != nil {
+	if err := outputs.write(answer); err != nil {
 		return err
 	}
 	if c.Openings == "" {
 		c.warnLost(env, request, plain)
 	}
-	return c.print(env, answer, time.Since(start))
-}
-
-func answer(ctx context.Context, g *globals, r *statement.Request) (answer *prover.Answer, err error) {
-	err = g.with(func(w *workspace.Workspace) error {
-		answer, err = w.Agency().Answer(ctx, r)
-		return err
-	})
-	return answer, err
-}
-
-// checkOutputs finds what would keep the files from being written before a proof
-// is logged for nothing.
-func (c *proveCmd) checkOutputs(env *cli.Env) error {
-	if c.Openings != "" && filepath.Clean(c.Openings) == filepath.Clean(c.Out) {
-		return errors.New("the bundle and the openings go to the same place: whoever verifies must not get the openings")
-	}
-	if c.Openings == "" {
-		return env.CheckWritable(c.Out)
-	}
-	return errors.Join(env.CheckWritable(c.Out), env.CheckWritable(c.Openings))
-}
-
-// write writes both files or none: the openings first, because a bundle without
-// them looks finished and is not.
-func (c *proveCmd) write(env *cli.Env, a *prover.Answer) error {
-	bundle, err := a.Bundle.Marshal()
-	if err != nil {
-		return err
-	}
-	openings, err := a.Openings.Marshal()
-	if err != nil {
-		return err
-	}
-	if c.Openings != "" {
-		if err := env.WriteFile(c.Openings, append(openings, '\n'), 0o600); err != nil {
-			return err
-		}
-	}
-	if err := env.WriteFile(c.Out, append(bundle, '\n'), 0o644); err != nil {
-		if c.Openings != "" && c.Openings != cli.Dash {
-			err = errors.Join(err, os.Remove(c.Openings))
-		}
-		return err
+	if err := c.print(env, answer, time.Since(start)); err != nil {
+		return fmt.Errorf("%w; the answer is proved and written all the same: %s", err, c.Out)
 	}
 	return nil
+}
+
+// drawReleaseSecrets gives each pledge that has no release key a fresh one. Its
+// secret goes into the openings: without a place for them it would be lost, and the
+// record pledged for ever.
+func (c *proveCmd) drawReleaseSecrets(r *statement.Request) (map[string]statement.ReleaseSecret, error) {
+	secrets := map[string]statement.ReleaseSecret{}
+	for _, name := range r.PledgeFacts() {
+		if c.Openings == "" {
+			return nil, cli.Hint(fmt.Errorf("fact %s pledges a record, and the request has no release key for it", name),
+				"say --openings FILE, where its secret goes, or complete the request with attestry request new")
+		}
+		secrets[name] = statement.NewReleaseSecret()
+		r.SetPledgeKey(name, secrets[name].Public())
+	}
+	return secrets, nil
+}
+
+func (c *proveCmd) answer(ctx context.Context, env *cli.Env, g *globals, r *statement.Request) (answer *prover.Answer, err error) {
+	if c.Record != "" {
+		return c.proveRecord(ctx, env, g, r)
+	}
+	err = g.with(func(w *workspace.Workspace) error {
+		answer, err = w.Agency().Answer(ctx, r, c.Fact...)
+		return cli.Interrupted(err, "nothing was changed")
+	})
+	return answer, err
 }
 
 // warnLost warns where the asker cannot do without the openings that were not written.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
@@ -33,6 +35,9 @@ type commitResult struct {
 
 func (c *registryCommitCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	return g.with(func(w *workspace.Workspace) error {
+		if err := c.checkStaged(env, w); err != nil {
+			return err
+		}
 		start := time.Now()
 		epoch, err := commit(ctx, env, w, c.Name)
 		if err != nil {
@@ -46,10 +51,33 @@ func (c *registryCommitCmd) Run(ctx context.Context, env *cli.Env, g *globals) e
 	})
 }
 
+// errNothingStaged says that an epoch would be one of no records that anybody named.
+var errNothingStaged = errors.New("nothing was ever imported: there is nothing to commit")
+
+// checkStaged refuses a first epoch of nothing. A later one says that the last one is
+// still true, which is worth a remark.
+func (c *registryCommitCmd) checkStaged(env *cli.Env, w *workspace.Workspace) error {
+	s, err := w.Registry(c.Name)
+	if err != nil {
+		return err
+	}
+	_, staged, err := s.Staged()
+	if err != nil || staged {
+		return err
+	}
+	latest, ok := s.Latest()
+	if !ok {
+		return cli.Hint(fmt.Errorf("registry %s: %w", c.Name, errNothingStaged), "attestry registry import %s FILE stages its records", c.Name)
+	}
+	env.Note("nothing is staged: the new epoch says that epoch %d is still true", latest.Number)
+	return nil
+}
+
 func commit(ctx context.Context, env *cli.Env, w *workspace.Workspace, name string) (registry.Epoch, error) {
 	bar := env.Progress("commit " + name)
 	defer bar.End()
-	return w.Commit(ctx, name, func(done, total int) { bar.Update(int64(done), int64(total)) })
+	epoch, err := w.Commit(ctx, name, func(done, total int) { bar.Update(int64(done), int64(total)) })
+	return epoch, cli.Interrupted(err, "nothing was changed")
 }
 
 // elementText gives an element as files hold it: base64.

@@ -65,7 +65,7 @@ func importInto(ctx context.Context, env *cli.Env, s *registry.Store, file io.Re
 	defer bar.End()
 	counts, err := s.Import(ctx, r, format, func(bytes int64, _ int) { bar.Update(bytes, size) })
 	if err != nil {
-		err = fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err)
+		err = cli.Interrupted(fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err), "nothing was changed")
 	}
 	return counts, err
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
+	"errors"
 
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/workspace"
 )
 
 type requestNewCmd struct {
@@ -15,6 +17,8 @@ type requestNewCmd struct {
 
 func (*requestNewCmd) Help() string {
 	return `Fills in what binds an answer to its asking: an id, a nonce and a seed, at random. The seed lets whoever has it check whose record an answer is about, so the file is for you and the agency alone. No workspace is needed.
+
+A request that pledges a record (once: SCOPE) also gets a release key of its own for each pledge, derived from release.key in --dir, which is made at the first one: keep that file, pledges are released with it.
 
 A request:
 
@@ -39,19 +43,28 @@ type requestNewResult struct {
 	Request string `json:"request"`
 }
 
-func (c *requestNewCmd) Run(env *cli.Env) error {
-	r, err := readRequest(env, c.Request)
+func (c *requestNewCmd) Run(env *cli.Env, g *globals) error {
+	err := cli.Distinct([]cli.Named{{What: "the request", File: c.Request}}, []cli.Named{{What: "the completed request", File: c.Out}})
 	if err != nil {
 		return err
 	}
-	if err := r.Fill(rand.Reader); err != nil {
+	r, err := verifycmd.ReadRequest(env, c.Request)
+	if err != nil {
+		return err
+	}
+	out, err := env.Prepare(c.Out, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Discard()
+	if err := errors.Join(r.Fill(rand.Reader), deriveReleaseKeys(env, g.workspaceDir(), r)); err != nil {
 		return err
 	}
 	document, err := r.JSON()
 	if err != nil {
 		return err
 	}
-	if err := env.WriteFile(c.Out, document, 0o600); err != nil || c.Out == cli.Dash {
+	if err := out.Write(document); err != nil || c.Out == cli.Dash {
 		return err
 	}
 	if env.JSON {
@@ -60,14 +73,22 @@ func (c *requestNewCmd) Run(env *cli.Env) error {
 	return env.Print("request %s in %s", r.ID, c.Out)
 }
 
-func readRequest(env *cli.Env, name string) (*statement.Request, error) {
-	document, err := env.ReadFile(name)
-	if err != nil {
-		return nil, err
+// deriveReleaseKeys gives each pledge of a request its release key, under the
+// bank's master secret, which is made at the first one.
+func deriveReleaseKeys(env *cli.Env, dir string, r *statement.Request) error {
+	names := r.PledgeFacts()
+	if len(names) == 0 {
+		return nil
 	}
-	r, err := statement.ParseRequest(document)
+	master, made, err := workspace.MakeReleaseMaster(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cli.FileName(name), err)
+		return err
 	}
-	return r, nil
+	if made {
+		env.Note("made %s/release.key: keep it, pledges are released with it", dir)
+	}
+	for _, name := range names {
+		r.SetPledgeKey(name, statement.DeriveReleaseSecret(master, *r.Nonce, name).Public())
+	}
+	return nil
 }

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -24,6 +26,11 @@ import (
 //	flip FILE OFFSET           changes one byte of a file
 //	mode FILE PERMISSIONS      the file has these permissions
 //	hold DIR                   keeps the workspace open until the session ends
+//	tagged FILE PUBLIC         puts a holder's tag in the place of TAG
+//	sealed NAME KEY PUBLIC OUT seals a record to a holder's recipient
+//	circuits DIR TO            copies a workspace's proving keys
+//	rename FROM TO             renames a file or directory
+//	requirelogged TRUST TO     writes a trust file that wants every proof logged
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
@@ -33,6 +40,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "mode": mode, "hold": hold,
+			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
 		},
 	})
 }
@@ -86,4 +94,41 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	w, err := workspace.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Defer(func() { _ = w.Close() })
+}
+
+// tagged puts the tag of a holder's public part in the place of TAG in a file.
+func tagged(ts *testscript.TestScript, _ bool, args []string) {
+	public := readPublic(ts, args[1])
+	content := strings.Replace(ts.ReadFile(args[0]), "TAG", public.Tag.String(), 1)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}
+
+// sealed runs record open for the recipient of a holder's public part.
+func sealed(ts *testscript.TestScript, _ bool, args []string) {
+	public := readPublic(ts, args[2])
+	ts.Check(ts.Exec("attestry", "record", "open", args[0], args[1], "--to", public.Recipient, "-o", args[3]))
+}
+
+func readPublic(ts *testscript.TestScript, name string) (public holderPublic) {
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(name)), &public))
+	return public
+}
+
+// copyCircuits copies a workspace's proving keys.
+func copyCircuits(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]+"/circuits"))))
+}
+
+func rename(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.Rename(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
+}
+
+// requireLogged writes a trust file that wants every proof logged.
+func requireLogged(ts *testscript.TestScript, _ bool, args []string) {
+	trust, err := verifier.ParseTrust([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	trust.RequireLogged = true
+	document, err := trust.Marshal()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), document, 0o600))
 }

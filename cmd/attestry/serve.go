@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
 
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/server"
 	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
@@ -64,15 +64,7 @@ func (c *serveCmd) trust(env *cli.Env, w *workspace.Workspace) (*verifier.Trust,
 	if c.Trust == "" {
 		return w.Trust()
 	}
-	document, err := env.ReadFile(c.Trust)
-	if err != nil {
-		return nil, err
-	}
-	trust, err := verifier.ParseTrust(document)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cli.FileName(c.Trust), err)
-	}
-	return trust, nil
+	return verifycmd.ReadTrust(env, c.Trust)
 }
 
 // verifyOnlyTrust needs a workspace only where no trust file was named.

@@ -137,11 +137,11 @@ func TestServe(t *testing.T) {
 	}
 	_ = response.Body.Close()
 
-	if code, checkpoint := get(t, address+"/checkpoint"); code != http.StatusOK || !strings.HasPrefix(checkpoint, "registry.example/test\n4\n") {
+	if code, checkpoint := get(t, address+"/checkpoint"); code != http.StatusOK || !strings.HasPrefix(checkpoint, "registry.example/test\n5\n") {
 		t.Errorf("GET /checkpoint gives %d: %s", code, checkpoint)
 	}
 	for path, want := range map[string]int{
-		"/tile/entries/000.p/4": http.StatusOK, "/tile/0/000.p/4": http.StatusOK, "/tile/0/001": http.StatusNotFound,
+		"/tile/entries/000.p/5": http.StatusOK, "/tile/0/000.p/5": http.StatusOK, "/tile/0/001": http.StatusNotFound,
 		"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/openapi.json": http.StatusOK,
 	} {
 		if code, _ := get(t, address+path); code != want {
@@ -150,7 +150,7 @@ func TestServe(t *testing.T) {
 	}
 
 	// The workspace is in use; the server can be asked instead.
-	if r := attestry(t, a.dir, "registry", "list"); r.code != cli.Could || !strings.Contains(r.errors, "used by another process") {
+	if r := attestry(t, a.dir, "registry", "list"); r.code != cli.Could || !strings.Contains(r.errors, "used by another process") || !strings.Contains(r.errors, "hint: stop that process first") {
 		t.Errorf("a second process got exit code %d: %s", r.code, r.errors)
 	}
 	testVerifyAtServer(t, a, address)
@@ -163,8 +163,9 @@ func TestServe(t *testing.T) {
 }
 
 func testVerifyAtServer(t *testing.T, a answered, address string) {
+	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	verify := func(args ...string) result {
-		return attestry(t, "", append([]string{"--server", address, "verify"}, args...)...)
+		return attestry(t, nowhere, append([]string{"--server", address, "verify"}, args...)...)
 	}
 	if r := verify(a.bundle, "--request", a.request, "--openings", a.openings); r.code != cli.Done || !strings.Contains(r.out, "VERIFIED") {
 		t.Errorf("exit code %d: %s%s", r.code, r.out, r.errors)
@@ -172,13 +173,21 @@ func testVerifyAtServer(t *testing.T, a answered, address string) {
 	if r := verify(a.bundle, "--audience", "bank-b", "--json"); r.code != cli.No || !strings.Contains(r.out, `"ok": false`) {
 		t.Errorf("exit code %d: %s%s", r.code, r.out, r.errors)
 	}
-	if r := verify(a.request); r.code != cli.Could || !strings.Contains(r.errors, "malformed") {
+	if r := verify(a.request); r.code != cli.Could || !strings.Contains(r.errors, "request.json is a request, where a bundle is expected") {
 		t.Errorf("exit code %d: %s%s", r.code, r.out, r.errors)
 	}
+	if r := verify(a.bundle, "--trust", a.trust); r.code != cli.Could || !strings.Contains(r.errors, "its own trust file") {
+		t.Errorf("a trust file that the server does not have: exit code %d: %s%s", r.code, r.out, r.errors)
+	}
+	t.Setenv(trustVariable, filepath.Join(t.TempDir(), "missing.json"))
+	if r := verify(a.bundle, "--json"); r.code != cli.Done || !strings.Contains(r.errors, "warning: ATTESTRY_TRUST counts for nothing") || strings.Contains(r.out, "fingerprint") {
+		t.Errorf("a trust file in the environment: exit code %d: %s%s", r.code, r.out, r.errors)
+	}
+	t.Setenv(trustVariable, "")
 	if r := verify(a.bundle, "--request", a.request); r.code != cli.Could || !strings.Contains(r.errors, "the server gave no verdict") {
 		t.Errorf("a reveal without openings: exit code %d: %s%s", r.code, r.out, r.errors)
 	}
-	if r := attestry(t, "", "--server", "http://127.0.0.1:1", "verify", a.bundle); r.code != cli.Could {
+	if r := attestry(t, nowhere, "--server", "http://127.0.0.1:1", "verify", a.bundle); r.code != cli.Could {
 		t.Errorf("no server: exit code %d: %s%s", r.code, r.out, r.errors)
 	}
 }
@@ -189,12 +198,15 @@ func TestServeVerifyOnly(t *testing.T) {
 	if code, _ := get(t, address+"/checkpoint"); code != http.StatusNotFound {
 		t.Errorf("GET /checkpoint gives %d", code)
 	}
+	if code, page := get(t, address+"/"); code != http.StatusOK || !strings.Contains(page, "/v1/verify") || strings.Contains(page, "/checkpoint") {
+		t.Errorf("GET / gives %d: %s", code, page)
+	}
 	testVerifyAtServer(t, a, address)
 	stop()
 	if r := attestry(t, t.TempDir(), "serve", "--verify-only"); r.code != cli.Could {
 		t.Errorf("without workspace and trust file: exit code %d", r.code)
 	}
-	if r := attestry(t, t.TempDir(), "serve", "--verify-only", "--trust", a.bundle); r.code != cli.Could || !strings.Contains(r.errors, "bad trust file") {
+	if r := attestry(t, t.TempDir(), "serve", "--verify-only", "--trust", a.bundle); r.code != cli.Could || !strings.Contains(r.errors, "is a bundle, where a trust file is expected") {
 		t.Errorf("a bundle for a trust file: exit code %d: %s", r.code, r.errors)
 	}
 }

@@ -10,7 +10,7 @@ type trustExportCmd struct {
 }
 
 func (*trustExportCmd) Help() string {
-	return `A trust file is what a verifier pins beforehand: the log's key, who signs which registry, the circuits with their keys. Whoever gets it should compare its fingerprint with you over another channel, by telephone for example.
+	return `A trust file is what a verifier pins beforehand: the log's key, who signs which registry, the circuits with their keys. Whoever gets it should compare its fingerprint (attestry trust fingerprint) with you over another channel, by telephone for example.
 
 Examples:
 

@@ -20,6 +20,9 @@ func (c *verifyCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if g.Server == "" {
 		return c.Verify.Run(env)
 	}
+	if c.Trust != "" { // the variable's: beside --server the flag is refused
+		env.Warn("%s counts for nothing here: the server verifies against its own trust file", trustVariable)
+	}
 	files, err := c.Read(env)
 	if err != nil {
 		return err
@@ -28,7 +31,7 @@ func (c *verifyCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err != nil {
 		return err
 	}
-	return verifycmd.Print(env, verdict)
+	return verifycmd.Print(env, verdict, "") // under a trust file that only the server has
 }
 
 // auditCmd is the auditor's audit.

@@ -68,7 +68,7 @@ func newVerifyRequest(f *verifycmd.Files) ([]byte, error) {
 		}
 	}
 	if f.Openings != nil {
-		if body.Openings, err = f.Openings.Marshal(); err != nil {
+		if body.Openings, err = f.Openings.Public().Marshal(); err != nil {
 			return nil, err
 		}
 	}

@@ -11,37 +11,65 @@ import (
 // Write puts data into a file of this name and mode, replacing one that is there.
 // The data goes to a temporary file beside it, is fsynced and renamed, and the
 // directory is fsynced: after a crash the name holds the old content or the new.
-func Write(name string, data []byte, mode os.FileMode) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".partial-*")
+func Write(name string, data []byte, mode os.FileMode) error {
+	f, err := Create(name, mode)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
-		}
-	}()
-	if err := fill(f, data, mode); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return SyncDir(dir)
+	return f.Commit(data)
 }
 
-func fill(f *os.File, data []byte, mode os.FileMode) error {
-	if err := f.Chmod(mode); err != nil {
+// File is a file that is going to be written: the temporary file is there, so that
+// its directory is known to take it. It ends with [File.Commit] or [File.Discard].
+type File struct {
+	name      string
+	temporary *os.File
+}
+
+// Create makes the temporary file of this mode beside name.
+func Create(name string, mode os.FileMode) (*File, error) {
+	t, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".partial-*")
+	if err != nil {
+		return nil, err
+	}
+	f := &File{name, t}
+	if err := t.Chmod(mode); err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
+}
+
+// Commit writes the data as [Write] does. Where it fails, the temporary file is gone
+// and the name holds what it held.
+func (f *File) Commit(data []byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", f.name, err), f.Discard())
+		}
+	}()
+	if _, err := f.temporary.Write(data); err != nil {
 		return err
 	}
-	if _, err := f.Write(data); err != nil {
+	if err := errors.Join(f.temporary.Sync(), f.temporary.Close()); err != nil {
 		return err
 	}
-	return f.Sync()
+	path := f.temporary.Name()
+	f.temporary = nil
+	if err := os.Rename(path, f.name); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return SyncDir(filepath.Dir(f.name))
+}
+
+// Discard removes the temporary file. After [File.Commit] it does nothing.
+func (f *File) Discard() error {
+	if f.temporary == nil {
+		return nil
+	}
+	_ = f.temporary.Close() // nothing of it is kept
+	path := f.temporary.Name()
+	f.temporary = nil
+	return os.Remove(path)
 }
 
 // SyncDir makes the names in a directory durable.

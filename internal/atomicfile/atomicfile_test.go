@@ -34,3 +34,36 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%d files left, %v; want 2", len(left), err)
 	}
 }
+
+func TestDiscard(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	f, err := Create(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Fatalf("%d files beside it, %v; want the temporary one", len(left), err)
+	}
+	if err := f.Discard(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%d files left, %v; want none", len(left), err)
+	}
+	if f, err = Create(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if err := f.Discard(); err != nil {
+		t.Errorf("after it was written: %v", err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != "x" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if _, err := Create(filepath.Join(dir, "no", "f"), 0o600); err == nil {
+		t.Error("a file in no directory")
+	}
+}

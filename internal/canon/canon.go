@@ -62,16 +62,47 @@ func Unmarshal(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(got))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("%w: %v", ErrMalformed, err)
+		return malformed(err)
 	}
 	want, err := Marshal(v)
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrMalformed, err)
+		return malformed(err)
 	}
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("%w: a member is missing, misspelled or not in its canonical form (%s)", ErrMalformed, firstDifference(got, want))
 	}
 	return nil
+}
+
+// malformed says what the decoder found in the words of the document: with the names
+// of its members, and neither those of Go's types nor a value.
+func malformed(err error) error {
+	var other *json.UnmarshalTypeError
+	var inner *json.MarshalerError
+	switch {
+	case errors.As(err, &other):
+		kind, _, _ := strings.Cut(other.Value, " ") // what follows is the number itself
+		return fmt.Errorf("%w: %s is of another type than this %s", ErrMalformed, memberAt(other.Field), kind)
+	case errors.As(err, &inner):
+		err = inner.Err
+	}
+	if errors.Is(err, ErrMalformed) {
+		return err
+	}
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	return fmt.Errorf("%w: %s", ErrMalformed, strings.Replace(text, "unknown field", "unknown member", 1))
+}
+
+// memberAt names a member by its path, which leads through embedded structs of Go
+// that are nothing in JSON. Members' names are in lower case.
+func memberAt(path string) string {
+	steps := slices.DeleteFunc(strings.Split(path, "."), func(step string) bool {
+		return step == "" || step[0] >= 'A' && step[0] <= 'Z'
+	})
+	if len(steps) == 0 {
+		return "the document"
+	}
+	return "member " + strings.Join(steps, ".")
 }
 
 // firstDifference shows where two canonical documents part, by the nearest

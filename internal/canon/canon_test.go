@@ -62,6 +62,31 @@ func TestUnmarshalIsStrict(t *testing.T) {
 	}
 }
 
+// Messages name what the document has, once, and not what Go makes of it.
+func TestMessages(t *testing.T) {
+	type Embedded struct {
+		From *Uint64 `json:"from,omitempty"`
+	}
+	type outer struct {
+		Samples []sample `json:"samples"`
+		Embedded
+	}
+	for doc, want := range map[string]string{
+		`{"samples":[{"name":7}]}`:      "malformed JSON: member samples.name is of another type than this number",
+		`{"samples":{}}`:                "malformed JSON: member samples is of another type than this object",
+		`[]`:                            "malformed JSON: the document is of another type than this array",
+		`{"from":true,"samples":[]}`:    "malformed JSON: member from is of another type than this bool",
+		`{"from":"01","samples":[]}`:    "malformed JSON: 2 bytes are not a canonical decimal integer",
+		`{"samples":[],"x":1}`:          `malformed JSON: unknown member "x"`,
+		`{"samples":[{"bytes":"A"}]}`:   "malformed JSON: illegal base64 data at input byte 0",
+		`{"samples":[{"name":"n"}],"a"`: "malformed JSON: offset 29: the document ends early",
+	} {
+		if err := Unmarshal([]byte(doc), &outer{}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"size":"18","bytes":"AQI=","name":"n"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

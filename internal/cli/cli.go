@@ -25,6 +25,8 @@ import (
 type Flags struct {
 	JSON  bool `help:"Print one JSON document instead of text." name:"json"`
 	Quiet bool `help:"Print no progress and no remarks." short:"q"`
+	// PrintVersion is not named as the commands are, of which version can be one.
+	PrintVersion kong.VersionFlag `help:"Print the program's version." name:"version"`
 }
 
 // Common gives the flags of a grammar that embeds them.
@@ -72,8 +74,9 @@ func Main(ctx context.Context, name, description string, g Grammar, args []strin
 	helped := false
 	parser, err := kong.New(g,
 		kong.Name(name), kong.Description(description), kong.Writers(s.Out, s.Err),
-		kong.Exit(func(int) { helped = true }), // --help, the one thing that kong exits for
+		kong.Exit(func(int) { helped = true }), // --help and --version, all that kong exits for
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoExpandSubcommands: true}),
+		kong.Vars{"version": name + " " + Version()},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), kong.Bind(bind...),
 	)
 	if err != nil {
@@ -86,9 +89,14 @@ func Main(ctx context.Context, name, description string, g Grammar, args []strin
 	if err != nil {
 		return env.fail(usage(name, err))
 	}
+	if err := checkEmpty(parsed); err != nil {
+		return env.fail(Hint(err, helpHint, parsed.Selected().FullPath()))
+	}
 	env.Flags = *g.Common()
 	return env.fail(parsed.Run())
 }
+
+const helpHint = "%s --help shows how it is used"
 
 // usage says which command's help tells more.
 func usage(name string, err error) error {
@@ -97,7 +105,32 @@ func usage(name string, err error) error {
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
 		command = parse.Context.Selected().FullPath()
 	}
-	return Hint(err, "%s --help shows how it is used", command)
+	return Hint(err, helpHint, command)
+}
+
+// checkEmpty refuses values that are given and empty, which is what a variable of a
+// script becomes that nobody has set: to pass them over would be to do something else
+// than was asked.
+func checkEmpty(parsed *kong.Context) error {
+	for _, p := range parsed.Path {
+		switch {
+		case p.Flag != nil && isEmpty(parsed, p.Flag.Value):
+			return fmt.Errorf("--%s is given and empty", p.Flag.Name)
+		case p.Positional != nil && isEmpty(parsed, p.Positional):
+			return fmt.Errorf("%s is given and empty", p.Positional.Summary())
+		}
+	}
+	return nil
+}
+
+func isEmpty(parsed *kong.Context, v *kong.Value) bool {
+	switch given := parsed.Value(&kong.Path{Positional: v}).Interface().(type) {
+	case string:
+		return given == ""
+	case []string:
+		return len(given) == 0 // an empty list is what an empty text is split into
+	}
+	return false
 }
 
 // fail shows an error, if there is one, and gives the exit code.

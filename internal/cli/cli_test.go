@@ -23,6 +23,8 @@ type grammar struct {
 
 type sayCmd struct {
 	Word string `arg:""`
+	Tone string `default:"plain" short:"t"`
+	To   []string
 }
 
 func (c *sayCmd) Run(ctx context.Context, env *Env, suffix string) error {
@@ -63,6 +65,7 @@ func TestProgram(t *testing.T) {
 		{"fail hint", Could, "", "prog: error: wrapped: first; second \\x1b[2J\nprog: hint: outer 1\nprog: hint: inner\n"},
 		{"say", Could, "", "prog: error: expected \"<word>\"\nprog: hint: prog say --help shows how it is used\n"},
 		{"", Could, "", "prog: error: expected one of \"say\", \"fail\"\nprog: hint: prog --help shows how it is used\n"},
+		{"say a --tone=", Could, "", "prog: error: --tone is given and empty\nprog: hint: prog say --help shows how it is used\n"},
 		{"say a b", Could, "", "prog: error: unexpected argument b\nprog: hint: prog say --help shows how it is used\n"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -72,6 +75,25 @@ func TestProgram(t *testing.T) {
 				t.Errorf("code %d, out %q, err %q", code, &out, &errs)
 			}
 		})
+	}
+}
+
+// TestEmpty: an argument that is given and empty is refused, a default is not.
+func TestEmpty(t *testing.T) {
+	for _, args := range [][]string{{"say", ""}, {"say", "a", "-t", ""}, {"say", "a", "--tone", ""}, {"say", "a", "--to", ""}} {
+		var out, errs bytes.Buffer
+		code := Main(t.Context(), "prog", "A program.", &grammar{}, args, Streams{Out: &out, Err: &errs}, "!")
+		if code != Could || out.Len() != 0 || !strings.Contains(errs.String(), "is given and empty") {
+			t.Errorf("%q: code %d, out %q, err %q", args, code, &out, &errs)
+		}
+	}
+}
+
+func TestVersionFlag(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := Main(t.Context(), "prog", "A program.", &grammar{}, []string{"--version"}, Streams{Out: &out, Err: &errs}, "!")
+	if code != Done || errs.Len() != 0 || out.String() != "prog "+Version()+"\n" {
+		t.Errorf("code %d, out %q, err %q", code, &out, &errs)
 	}
 }
 
@@ -148,20 +170,79 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestCheckWritable(t *testing.T) {
+func TestPrepare(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
+	link := filepath.Join(dir, "link")
 	env := &Env{}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Symlink(path, link)); err != nil {
 		t.Fatal(err)
 	}
 	for name, ok := range map[string]bool{
-		Dash: true, path: true, filepath.Join(dir, "new"): true,
+		Dash: true, path: true, link: true, os.DevNull: true, filepath.Join(dir, "new"): true,
 		dir: false, filepath.Join(dir, "no", "file"): false, filepath.Join(path, "below"): false,
 	} {
-		if err := env.CheckWritable(name); (err == nil) != ok {
+		o, err := env.Prepare(name, 0o600)
+		if (err == nil) != ok {
 			t.Errorf("%s: %v", name, err)
 		}
+		if err != nil && strings.Contains(err.Error(), "partial") {
+			t.Errorf("%s: the temporary file is named: %v", name, err)
+		}
+		o.Discard()
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("%v left: %v", left, err)
+	}
+	if err := env.WriteFile(link, []byte("through"), 0o600); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the link is replaced: %v", err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "through" {
+		t.Errorf("behind the link: %q: %v", data, err)
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Link(path, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		in, out, also string
+		ok            bool
+	}{
+		{path, filepath.Join(dir, "other"), "", true},
+		{Dash, Dash, "", true},
+		{path, dir + "/./file", "", false},
+		{path, link, "", false},
+		{path, "a", "./a", false},
+		{"", "", "", true},
+		{os.DevNull, os.DevNull + "/../null", "", false},
+	} {
+		err := Distinct([]Named{{"the input", test.in}}, []Named{{"the output", test.out}, {"another output", test.also}})
+		if (err == nil) != test.ok || err != nil && !errors.Is(err, ErrSameFile) {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	stopped := fmt.Errorf("titles.csv: %w", context.Canceled)
+	for want, err := range map[string]error{
+		"interrupted: nothing was changed": fmt.Errorf("x: %w", Interrupted(stopped, "nothing was changed")),
+		"interrupted":                      stopped,
+		"another":                          Interrupted(errors.New("another"), "nothing was changed"),
+	} {
+		if got, _ := explain(err); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	if Interrupted(nil, "x") != nil {
+		t.Error("no error became one")
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,9 +60,35 @@ func Hint(err error, format string, args ...any) error {
 	return hinted{err, fmt.Sprintf(format, args...)}
 }
 
+// interruption is an error that a signal caused, in words.
+type interruption struct {
+	error
+	outcome string
+}
+
+// Error implements error.
+func (i interruption) Error() string { return "interrupted: " + i.outcome }
+
+// Unwrap implements the contract of errors.Is and errors.As.
+func (i interruption) Unwrap() error { return i.error }
+
+// Interrupted says of an error that a signal caused what the command left behind,
+// like "nothing was changed". Any other error is given back as it is.
+func Interrupted(err error, outcome string) error {
+	if errors.Is(err, context.Canceled) {
+		return interruption{err, outcome}
+	}
+	return err
+}
+
 // explain gives an error on one line, and its hints, the outermost one first.
 func explain(err error) (message string, hints []string) {
 	message = strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	if stopped := (interruption{}); errors.As(err, &stopped) {
+		message = stopped.Error()
+	} else if errors.Is(err, context.Canceled) {
+		message = "interrupted"
+	}
 	var expression *statement.ExprError
 	if errors.As(err, &expression) && expression.Hint != "" {
 		message = strings.Replace(message, " (hint: "+expression.Hint+")", "", 1)

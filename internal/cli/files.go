@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/attestry/attestry/internal/atomicfile"
 )
@@ -24,6 +25,7 @@ var (
 	ErrStdinTwice = errors.New("standard input is named twice")
 	ErrTooLarge   = errors.New("the file is too large")
 	ErrNotAFile   = errors.New("it is a directory, not a file")
+	ErrSameFile   = errors.New("two files of the command are the same one")
 )
 
 // Open opens a file for reading, or standard input, which only one file of a
@@ -80,33 +82,112 @@ func FileName(name string) string {
 // WriteFile writes a result to a file that is there whole or not at all, or to
 // standard output. What is not a regular file, such as a pipe, is written to as it is.
 func (e *Env) WriteFile(name string, data []byte, mode fs.FileMode) error {
-	if name == Dash {
-		_, err := e.Out.Write(data)
+	o, err := e.Prepare(name, mode)
+	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, bytes.NewReader(data))
-		return errors.Join(err, f.Close())
-	}
-	return atomicfile.Write(name, data, mode)
+	return o.Write(data)
 }
 
-// CheckWritable finds out beforehand what would make [Env.WriteFile] fail, for
-// commands whose work should not be done for nothing.
-func (e *Env) CheckWritable(name string) error {
+// Output is where a result is going to be written, for commands whose work should
+// not be done for nothing: what can keep it from being written has been tried.
+type Output struct {
+	env  *Env
+	name string
+	file *atomicfile.File // nil: standard output, or what is no regular file
+}
+
+// Prepare makes ready to write a result as [Env.WriteFile] does. It must be ended
+// with [Output.Write] or [Output.Discard].
+func (e *Env) Prepare(name string, mode fs.FileMode) (*Output, error) {
+	o := &Output{env: e, name: name}
 	if name == Dash {
-		return nil
+		return o, nil
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return fmt.Errorf("%s: %w", name, ErrNotAFile)
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		o.name = target // a link stays one
 	}
-	info, err := os.Stat(filepath.Dir(name))
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is not a directory", filepath.Dir(name))
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s: %w", name, ErrNotAFile)
+	case err == nil && !info.Mode().IsRegular():
+		o.name = name
+		return o, nil
+	}
+	if o.file, err = atomicfile.Create(o.name, mode); err != nil {
+		return nil, fmt.Errorf("%s cannot be written: %w", name, cause(err))
+	}
+	return o, nil
+}
+
+// cause leaves the temporary file's name out of an error.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
 	return err
+}
+
+// Write writes the result.
+func (o *Output) Write(data []byte) error {
+	switch {
+	case o.name == Dash:
+		_, err := o.env.Out.Write(data)
+		return err
+	case o.file != nil:
+		return o.file.Commit(data)
+	}
+	f, err := os.OpenFile(o.name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, bytes.NewReader(data))
+	return errors.Join(err, f.Close())
+}
+
+// Discard gives up what was not written. It may be called after [Output.Write].
+func (o *Output) Discard() {
+	if o != nil && o.file != nil {
+		_ = o.file.Discard() // an empty file that nobody misses
+	}
+}
+
+// Remove takes back what [Output.Write] wrote, where that was a file.
+func (o *Output) Remove() error {
+	if o.file == nil {
+		return nil
+	}
+	return os.Remove(o.name)
+}
+
+// Named is a file of a command line, with what it is to the command.
+type Named struct{ What, File string }
+
+// Distinct refuses to write to a file that the command reads, or to one twice.
+// Files that are not named ("") are passed over.
+func Distinct(inputs, outputs []Named) error {
+	for i, o := range outputs {
+		for _, other := range slices.Concat(inputs, outputs[:i]) {
+			if sameFile(o.File, other.File) {
+				return fmt.Errorf("%w: %s is named for %s and for %s", ErrSameFile, o.File, other.What, o.What)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile tells whether two names are of one file. Standard input and standard
+// output are not.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" || a == Dash || b == Dash {
+		return false
+	}
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
 }

@@ -26,22 +26,28 @@ Examples:
 
 // Run audits an export and prints the report.
 func (a *Audit) Run(ctx context.Context, env *cli.Env) error {
-	trust, err := readTrust(env, a.Trust)
+	trust, err := readPinned(env, a.Trust)
 	if err != nil {
 		return err
 	}
 	progress := env.Progress("audit")
-	report, err := verifier.Audit(ctx, a.Export, trust, func(done, total uint64) { progress.Update(int64(done), int64(total)) })
+	report, err := verifier.Audit(ctx, a.Export, trust.Trust, func(done, total uint64) { progress.Update(int64(done), int64(total)) })
 	progress.End()
 	if err != nil {
 		return err
 	}
-	return printReport(env, report)
+	return printReport(env, report, trust.fingerprint)
 }
 
-func printReport(env *cli.Env, r *verifier.Report) error {
+// shownReport is a report in JSON.
+type shownReport struct {
+	*verifier.Report
+	TrustFingerprint string `json:"trust_fingerprint"`
+}
+
+func printReport(env *cli.Env, r *verifier.Report, fingerprint string) error {
 	if env.JSON {
-		if err := env.PrintJSON(r); err != nil {
+		if err := env.PrintJSON(shownReport{r, fingerprint}); err != nil {
 			return err
 		}
 	} else if err := printReportText(env, r); err != nil {

@@ -34,7 +34,7 @@ func (i *Instant) UnmarshalText(text []byte) (err error) {
 
 // Help gives the command's detailed help.
 func (*Verify) Help() string {
-	return `Every check is listed with what it rests on. The exit code is 0 when nothing failed, 1 when a check failed, 2 when it could not be checked.
+	return `Every check is listed with what it rests on, which in the end is your trust file: its fingerprint is shown on stderr, to compare with the agency's. The exit code is 0 when nothing failed, 1 when a check failed, 2 when it could not be checked.
 
 A check whose input you do not give is skipped and says so: without --request the bundle is checked for itself and not against your question.
 
@@ -52,15 +52,15 @@ func (v *Verify) Run(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	trust, err := readTrust(env, v.Trust)
+	trust, err := readPinned(env, v.Trust)
 	if err != nil {
 		return err
 	}
-	verdict, err := files.Verify(trust)
+	verdict, err := files.Verify(trust.Trust)
 	if err != nil {
 		return explain(err)
 	}
-	return Print(env, verdict)
+	return Print(env, verdict, trust.fingerprint)
 }
 
 // Files are the files of a verification, read.
@@ -76,40 +76,20 @@ type Files struct {
 func (v *Verify) Read(env *cli.Env) (*Files, error) {
 	f := &Files{Audience: v.Audience, At: v.At.Time}
 	var err error
-	if f.Bundle, err = read(env, v.Bundle, verifier.ParseBundle); err != nil {
+	if f.Bundle, err = ReadBundle(env, v.Bundle); err != nil {
 		return nil, err
 	}
 	if v.Request != "" {
-		if f.Request, err = read(env, v.Request, statement.ParseRequest); err != nil {
-			return nil, fmt.Errorf("%w: %w", verifier.ErrMalformed, err)
+		if f.Request, err = ReadRequest(env, v.Request); err != nil {
+			return nil, err
 		}
 	}
 	if v.Openings != "" {
-		if f.Openings, err = read(env, v.Openings, verifier.ParseOpenings); err != nil {
+		if f.Openings, err = ReadOpenings(env, v.Openings); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
-}
-
-// read reads one document, and names its file where it is not what it should be.
-func read[T any](env *cli.Env, name string, parse func([]byte) (T, error)) (document T, err error) {
-	data, err := env.ReadFile(name)
-	if err != nil {
-		return document, err
-	}
-	if document, err = parse(data); err != nil {
-		err = fmt.Errorf("%s: %w", cli.FileName(name), err)
-	}
-	return document, err
-}
-
-func readTrust(env *cli.Env, name string) (*verifier.Trust, error) {
-	if name == "" {
-		return nil, cli.Hint(errors.New("no trust file: nothing can be verified without what you pin beforehand"),
-			"name one with --trust or in ATTESTRY_TRUST; attestry trust export makes one, and its fingerprint is to be compared by telephone")
-	}
-	return read(env, name, verifier.ParseTrust)
 }
 
 // Verify checks the files against a trust file.
@@ -126,10 +106,17 @@ func explain(err error) error {
 	return err
 }
 
-// Print prints a verdict; one that is no is an error, too.
-func Print(env *cli.Env, verdict *verifier.Verdict) error {
+// shownVerdict is a verdict in JSON.
+type shownVerdict struct {
+	*verifier.Verdict
+	TrustFingerprint string `json:"trust_fingerprint,omitempty"`
+}
+
+// Print prints a verdict, and in JSON the fingerprint of the trust file that it was
+// reached under, where that is known (""); a verdict that is no is an error, too.
+func Print(env *cli.Env, verdict *verifier.Verdict, fingerprint string) error {
 	if env.JSON {
-		if err := env.PrintJSON(verdict); err != nil {
+		if err := env.PrintJSON(shownVerdict{verdict, fingerprint}); err != nil {
 			return err
 		}
 	} else if _, err := fmt.Fprint(env.Out, verdict.Text()); err != nil {
