@@ -92,15 +92,7 @@ func verifyProof(circuit *prover.Circuit, a *prover.Answer) error {
 	if err := json.Unmarshal(a.Bundle.Facts[0].Proofs[0].Entry, &entry); err != nil {
 		return err
 	}
-	proof, err := verifier.ParseProof(entry.Proof)
-	if err != nil {
-		return err
-	}
-	d, err := entry.D()
-	if err != nil {
-		return err
-	}
-	return circuit.VK.Verify(proof, d)
+	return circuit.VK.VerifyEntry(&entry)
 }
 
 // countyWorkspace is a fresh workspace with the county's titles as epoch 1.

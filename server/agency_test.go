@@ -132,15 +132,7 @@ func verifyEntry(e *ledger.ProofEntry, c *ledger.CircuitEntry) error {
 	if err != nil {
 		return err
 	}
-	proof, err := verifier.ParseProof(e.Proof)
-	if err != nil {
-		return err
-	}
-	d, err := e.D()
-	if err != nil {
-		return err
-	}
-	return vk.Verify(proof, d)
+	return vk.VerifyEntry(e)
 }
 
 func (a *agency) append(t testing.TB, entries ...ledger.Entry) []uint64 {

@@ -107,7 +107,7 @@ func startProofPool(problems *problemList) *proofPool {
 	for range n {
 		p.workers.Go(func() {
 			for j := range p.jobs {
-				if err := j.circuit.verify(j.entry); err != nil {
+				if err := j.circuit.key.VerifyEntry(j.entry); err != nil {
 					problems.add(&j.index, AuditProof, err)
 				}
 			}

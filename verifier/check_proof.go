@@ -6,7 +6,6 @@ import (
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
-	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -21,7 +20,7 @@ func (r *run) checkProof(f *view) Check {
 	for i, p := range f.proofs {
 		err := f.checkPublic(p.entry.Public)
 		if err == nil {
-			err = pinned.verify(p.entry)
+			err = pinned.key.VerifyEntry(p.entry)
 		}
 		if err != nil {
 			return fail(CheckProof, OnComputation, expected, fmt.Sprintf("proof %d: %v", i, err))
@@ -52,19 +51,6 @@ func (f *view) checkPublic(p statement.Public) error {
 		return errors.New("its statement names another registry or log than the first proof's")
 	}
 	return nil
-}
-
-// verify checks an entry's proof for the D that follows from the entry.
-func (c pinnedCircuit) verify(e *ledger.ProofEntry) error {
-	d, err := e.D()
-	if err != nil {
-		return err
-	}
-	p, err := ParseProof(e.Proof)
-	if err != nil {
-		return err
-	}
-	return c.key.Verify(p, d)
 }
 
 func (r *run) checkQuestion(f *view) Check {

@@ -8,6 +8,7 @@ import (
 
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 
+	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -152,6 +153,20 @@ func (vk *VerifyingKey) Verify(p *Groth16Proof, d statement.Element) error {
 		return fmt.Errorf("%w: not of this statement under this verifying key", ErrProof)
 	}
 	return nil
+}
+
+// VerifyEntry checks the proof of a ledger entry for the D that follows from the
+// entry. It fails with [ErrEncoding] or [ErrProof].
+func (vk *VerifyingKey) VerifyEntry(e *ledger.ProofEntry) error {
+	d, err := e.D()
+	if err != nil {
+		return err
+	}
+	p, err := ParseProof(e.Proof)
+	if err != nil {
+		return err
+	}
+	return vk.Verify(p, d)
 }
 
 // input gives K[0] + d*K[1].

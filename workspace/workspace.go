@@ -141,15 +141,7 @@ func (w *Workspace) verifyEntry(e *ledger.ProofEntry, c *ledger.CircuitEntry) er
 			return err
 		}
 	}
-	proof, err := verifier.ParseProof(e.Proof)
-	if err != nil {
-		return err
-	}
-	d, err := e.D()
-	if err != nil {
-		return err
-	}
-	return vk.Verify(proof, d)
+	return vk.VerifyEntry(e)
 }
 
 // Close closes everything that is open and gives the workspace up.
