@@ -65,22 +65,44 @@ const maxProblems = 1000
 // audit from being made: an unreadable directory, a checkpoint that is none
 // ([ErrMalformed]), a bad trust file ([ErrBadTrust]), an ended context.
 func Audit(ctx context.Context, dir string, t *Trust, progress func(done, total uint64)) (*Report, error) {
+	report, _, err := AuditLog(ctx, dir, t, progress)
+	return report, err
+}
+
+// AuditLog is [Audit], and gives what the log says once it is audited, for
+// [Options.Log]; nil where the report has problems.
+func AuditLog(ctx context.Context, dir string, t *Trust, progress func(done, total uint64)) (*Report, *AuditedLog, error) {
 	v, err := New(t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	signed, err := readFile(dir, ledger.CheckpointPath, ledger.MaxCheckpointBytes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := ledger.ReadCheckpoint(signed)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the export's checkpoint: %w", ErrMalformed, err)
+		return nil, nil, fmt.Errorf("%w: the export's checkpoint: %w", ErrMalformed, err)
 	}
 	a := newAudit(v.pins, dir, c)
 	a.checkCheckpoint(signed)
 	err = a.replay(ctx, progress)
-	return a.conclude(), err
+	report := a.conclude()
+	if err != nil || !report.OK {
+		return report, nil, err
+	}
+	return report, &AuditedLog{checkpoint: c, view: ledger.View{State: a.state}}, nil
+}
+
+// AuditedLog is a log as an audit without problems found it, up to a checkpoint.
+type AuditedLog struct {
+	checkpoint ledger.Checkpoint
+	view       ledger.View
+}
+
+// knows tells whether the audit covered an entry of a log.
+func (l *AuditedLog) knows(origin string, index uint64) bool {
+	return l != nil && l.checkpoint.Origin == origin && index < l.checkpoint.Size
 }
 
 // audit is the audit of one ledger.

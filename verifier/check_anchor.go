@@ -196,11 +196,42 @@ func (r *run) checkInclusion(f *view) Check {
 			return fail(CheckInclusion, on, expected, fmt.Sprintf("%s: entry %d is not in the checkpoint's tree: %v", p.name, p.index, p.pathErr))
 		}
 	}
+	if err := r.sameLog(f); err != nil {
+		return fail(CheckInclusion, OnAudit, expected, err.Error())
+	}
 	observed := fmt.Sprintf("schema, epoch, circuit and %d %s", len(f.proofs), plural(len(f.proofs), "proof"))
 	if unlogged {
 		observed = "schema, epoch and circuit; a proof is not logged, and need not be"
 	}
 	return pass(CheckInclusion, on, expected, observed)
+}
+
+// sameLog holds the bundle's epoch and proofs to the audited log, as far as it goes:
+// two logs of one origin are a split view.
+func (r *run) sameLog(f *view) error {
+	const split = "the audited log does not have the bundle's entry %d: its operator shows two logs, keep both as evidence"
+	if r.log.knows(f.origin(), f.epoch.index) {
+		id, err := f.epoch.entry.Identity()
+		if err != nil {
+			return err
+		}
+		if ref, err := r.log.view.Epoch(id); err != nil || ref.Index != f.epoch.index {
+			return fmt.Errorf(split, f.epoch.index)
+		}
+	}
+	for _, p := range f.proofs {
+		if !p.logged || !r.log.knows(f.origin(), p.index) {
+			continue
+		}
+		d, err := p.entry.D()
+		if err != nil {
+			return err
+		}
+		if index, err := r.log.view.Statement(d); err != nil || index != p.index {
+			return fmt.Errorf(split, p.index)
+		}
+	}
+	return nil
 }
 
 func whyLogged(e *ledger.ProofEntry) string {

@@ -120,8 +120,25 @@ func (r *run) checkNullifier(f *view) Check {
 	if err == nil && f.circuit.entry.Name == CircuitAbsent {
 		err = errors.New("a pledge of no record")
 	}
+	index := f.proofs[0].index
+	if err == nil && f.proofs[0].logged && r.log.knows(f.origin(), index) {
+		return r.checkAudited(f, expected, scope)
+	}
 	observed := fmt.Sprintf("a pledge for %s, live as the log says: an audit tells whether it was released since", scope.Name)
 	return judge(CheckNullifier, OnLog, expected, observed, err)
+}
+
+// checkAudited asks the audited log whether a pledge lives.
+func (r *run) checkAudited(f *view, expected string, scope statement.Scope) Check {
+	size := r.log.checkpoint.Size
+	if err := r.sameLog(f); err != nil { // else another pledge's life would be told
+		return fail(CheckNullifier, OnAudit, expected, err.Error())
+	}
+	status, err := r.log.view.Pledge(f.proofs[0].index)
+	if err == nil && !status.Live {
+		err = fmt.Errorf("the pledge for %s was released by entry %d", scope.Name, status.Released)
+	}
+	return judge(CheckNullifier, OnAudit, expected, fmt.Sprintf("a pledge for %s, live at size %d of the audited log", scope.Name, size), err)
 }
 
 func (f *view) scope(element statement.Element) (statement.Scope, error) {

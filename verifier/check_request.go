@@ -252,6 +252,9 @@ func (r *run) missingFacts() []Check {
 func (r *run) checkAsOf(f *view) Check {
 	e := f.epoch.entry
 	observed := fmt.Sprintf("epoch %d of %s", e.Number, e.Time)
+	if newer, ok := r.newerEpoch(f); ok {
+		observed += newer
+	}
 	if r.request == nil {
 		return skip(CheckAsOf, "the epoch asked for", noRequest+"; it is "+observed)
 	}
@@ -269,7 +272,32 @@ func (r *run) checkAsOf(f *view) Check {
 	case f.successor != nil:
 		return fail(CheckAsOf, OnLog, "the latest epoch", fmt.Sprintf("%s, and the bundle shows that epoch %d follows", observed, f.successor.entry.Number))
 	}
+	if newer, ok := r.newerEpoch(f); ok {
+		c := pass(CheckAsOf, OnAudit, "the latest epoch", observed)
+		if newer != latestAudited {
+			c.Outcome = Warn
+		}
+		return c
+	}
 	return pass(CheckAsOf, OnLog, "the latest epoch", observed+", with no successor shown: the latest as far as the checkpoint goes")
+}
+
+const latestAudited = ", the latest in the audited log"
+
+// newerEpoch says what the audited log has of epochs after the fact's; ok is false
+// where it does not cover the fact.
+func (r *run) newerEpoch(f *view) (newer string, ok bool) {
+	if !r.log.knows(f.origin(), f.epoch.index) {
+		return "", false
+	}
+	latest, err := r.log.view.LatestEpoch(f.epoch.entry.Registry)
+	if err != nil {
+		return "", false
+	}
+	if latest.Number > uint64(f.epoch.entry.Number) {
+		return fmt.Sprintf("; the audited log has a newer one, epoch %d of %s", latest.Number, latest.Time), true
+	}
+	return latestAudited, true
 }
 
 // checkInstant wants the last epoch at an instant, which must have come. Without the epoch after it, that

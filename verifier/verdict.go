@@ -25,6 +25,7 @@ const (
 	OnComputation RestsOn = "computed"    // nothing but arithmetic on the files given
 	OnPinned      RestsOn = "pinned"      // a key or value of the trust file
 	OnWitnesses   RestsOn = "witnessed"   // cosignatures of pinned witnesses
+	OnAudit       RestsOn = "audited"     // an audit of the log up to a checkpoint
 	OnLog         RestsOn = "log says so" // the log's operator, whom nobody checked here
 	OnAgency      RestsOn = "agency"      // the agency's honesty
 	OnNothing     RestsOn = "not checked" // the check was skipped

@@ -19,6 +19,9 @@ type Options struct {
 	Openings *Openings
 	// Audience is who verifies; empty: who the trust file says, else the request.
 	Audience string
+	// Log is an audited log: with it the verdict says whether a pledge is still live
+	// and whether a newer epoch exists, as far as the audit goes.
+	Log *AuditedLog
 	// At is the instant as of which expiry and age are judged; zero: now.
 	At time.Time
 }
@@ -82,6 +85,7 @@ type run struct {
 	request  *statement.Request
 	asked    map[string]statement.FactRequest // of the request, by the facts' names
 	openings *Openings
+	log      *AuditedLog
 	seed     *statement.Seed // of the request, else of the openings'
 	// completed is the request that the prover completed, of the openings
 	completed *statement.Request
@@ -100,7 +104,7 @@ func (v *Verifier) newRun(b *Bundle, o Options) (*run, error) {
 	if err := b.validate(); err != nil {
 		return nil, err
 	}
-	r := &run{pins: v.pins, at: o.At, audience: o.Audience, request: o.Request, openings: o.Openings, roots: map[treeHead]tlog.Hash{}}
+	r := &run{pins: v.pins, at: o.At, audience: o.Audience, request: o.Request, openings: o.Openings, log: o.Log, roots: map[treeHead]tlog.Hash{}}
 	if r.at.IsZero() {
 		r.at = time.Now()
 	}

@@ -1,6 +1,7 @@
 package verifycmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,7 @@ type Verify struct {
 	Request  string  `placeholder:"REQUEST" help:"The request that the bundle should answer (YAML or JSON)."`
 	Openings string  `placeholder:"OPENINGS.json" help:"What the asker alone got with the bundle."`
 	Audience string  `placeholder:"WHO" help:"Who you are: a bundle for anybody else fails."`
+	Log      string  `placeholder:"EXPORT_DIR" help:"An export of the log: it is audited first, and says whether a pledge is still live and a newer epoch exists."`
 	At       Instant `placeholder:"TIME" help:"Judge expiry and age as of this instant (RFC 3339) instead of now."`
 }
 
@@ -56,11 +58,31 @@ func (v *Verify) Run(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := files.Verify(trust.Trust)
+	log, err := v.auditLog(env, trust.Trust)
+	if err != nil {
+		return err
+	}
+	verdict, err := files.Verify(trust.Trust, log)
 	if err != nil {
 		return explain(err)
 	}
 	return Print(env, verdict, trust.fingerprint)
+}
+
+// auditLog audits the export that the bundle is to be held to, if one was given.
+func (v *Verify) auditLog(env *cli.Env, trust *verifier.Trust) (*verifier.AuditedLog, error) {
+	if v.Log == "" {
+		return nil, nil
+	}
+	report, log, err := verifier.AuditLog(context.Background(), v.Log, trust, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--log: %w", err)
+	}
+	if log == nil {
+		return nil, cli.Refuse(fmt.Errorf("--log: the ledger in %s does not hold: %s", v.Log, report.Problems[0]))
+	}
+	env.Note("audited %s: %d entries", v.Log, report.Entries)
+	return log, nil
 }
 
 // Files are the files of a verification, read.
@@ -93,9 +115,9 @@ func (v *Verify) Read(env *cli.Env) (*Files, error) {
 }
 
 // Verify checks the files against a trust file.
-func (f *Files) Verify(trust *verifier.Trust) (*verifier.Verdict, error) {
+func (f *Files) Verify(trust *verifier.Trust, log *verifier.AuditedLog) (*verifier.Verdict, error) {
 	return verifier.Verify(f.Bundle, verifier.Options{
-		Trust: trust, Request: f.Request, Openings: f.Openings, Audience: f.Audience, At: f.At,
+		Trust: trust, Request: f.Request, Openings: f.Openings, Audience: f.Audience, At: f.At, Log: log,
 	})
 }
 
