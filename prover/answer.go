@@ -88,12 +88,14 @@ func (a *Agency) answer(ctx context.Context, r *statement.Request, names []strin
 		}
 		facts, schemas[name] = append(facts, f), f.schema
 	}
-	if len(facts) == len(r.FactNames()) { // else whoever has all schemas checks
-		if err := r.CheckTies(schemas); err != nil {
-			return nil, err
-		}
+	if err := r.CheckTies(schemas); err != nil {
+		return nil, err
 	}
-	if err := a.search(ctx, r, inOrder(facts), values{}); err != nil {
+	ordered, err := inOrder(facts)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.search(ctx, r, ordered, values{}); err != nil {
 		return nil, err
 	}
 	var works []*work
@@ -200,12 +202,35 @@ func (a *Agency) consent(w *work, e *ledger.ProofEntry) error {
 	return a.Consent(e)
 }
 
-// publish appends the entries and fills in what the bundle shows of the log.
+// publish appends the entries and completes the bundle's facts.
 func (a *Agency) publish(ctx context.Context, works []*work, entries []ledger.Entry) error {
 	indexes, err := a.Ledger.Append(ctx, entries...)
 	if err != nil {
 		return err
 	}
+	if err := a.complete(works, indexes); err != nil {
+		return &LoggedError{Indexes: indexes, Cause: err}
+	}
+	return nil
+}
+
+// LoggedError says that the proofs are in the ledger, and the bundle could not be
+// made all the same.
+type LoggedError struct {
+	Indexes []uint64
+	Cause   error
+}
+
+// Error implements error.
+func (e *LoggedError) Error() string {
+	return fmt.Sprintf("the proofs are in the ledger (entries %d to %d), and their bundle could not be made: %v", e.Indexes[0], e.Indexes[len(e.Indexes)-1], e.Cause)
+}
+
+// Unwrap gives the cause.
+func (e *LoggedError) Unwrap() error { return e.Cause }
+
+// complete fills in what the bundle shows of the log.
+func (a *Agency) complete(works []*work, indexes []uint64) error {
 	checkpoint, err := a.Ledger.PublishCheckpoint(a.Signer)
 	if err != nil {
 		return err

@@ -11,6 +11,9 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
+// errHolder refuses a record that only its holder can prove about.
+var errHolder = fmt.Errorf("%w: %w: the record has a holder, whose secret only the holder has", ErrNotProvable, errUnfit)
+
 // selection tells which records of a registry satisfy a fact by itself.
 type selection struct {
 	store    *registry.Store
@@ -145,7 +148,7 @@ func (sel *selection) none(seen int64, last *registry.Record, bySubject bool) er
 			return err
 		}
 		if len(failing) == 0 { // it satisfies, and has a holder
-			return fmt.Errorf("%w: the record has a holder, whose secret only the holder has", ErrNotProvable)
+			return errHolder
 		}
 		return fmt.Errorf("%w: %s has one record, %q, and it fails %s", ErrFalse, who, last.Key, quoteAll(failing))
 	}

@@ -34,6 +34,9 @@ type fact struct {
 // values are the keys and subjects found so far, by "fact.key" and "fact.subject".
 type values map[string]string
 
+// errUnfit marks a candidate that this agency cannot prove about: another may do.
+var errUnfit = errors.New("this agency cannot prove about it")
+
 // wanted gives the text that a fact's key or subject must be, by the request's words
 // or the value of another fact proved here; nil where it is free. A value of a fact
 // that another agency proves must be named in the request, since the agencies do
@@ -51,9 +54,9 @@ func (v values) wanted(r *statement.Request, f *fact, field string, ref *stateme
 	return nil, fmt.Errorf("%w: the %s of fact %s is taken from %s, which is not proved here and which the request does not name", ErrNotProvable, field, f.name, ref.From)
 }
 
-// inOrder puts facts behind those that they take values from. Validation has made
-// sure that references do not go in circles.
-func inOrder(facts []*fact) []*fact {
+// inOrder puts facts behind those that they take values from. Facts that take values
+// from each other, though never in a circle of values, have no such order.
+func inOrder(facts []*fact) ([]*fact, error) {
 	var out []*fact
 	placed := map[string]bool{}
 	here := func(name string) bool {
@@ -75,7 +78,10 @@ func inOrder(facts []*fact) []*fact {
 			placed[facts[i].name] = true
 		}
 	}
-	return out
+	if len(out) != len(facts) {
+		return nil, fmt.Errorf("%w: facts take values from each other: let one of them take both", ErrNotProvable)
+	}
+	return out, nil
 }
 
 // search finds records that satisfy all facts together, drawing at random wherever
@@ -114,7 +120,7 @@ func (a *Agency) searchRecords(ctx context.Context, r *statement.Request, f *fac
 	var refusal error
 	for _, candidate := range candidates {
 		refusal = a.try(ctx, r, f, rest, found, candidate)
-		if !errors.Is(refusal, ErrFalse) && !errors.Is(refusal, ErrPledged) {
+		if !errors.Is(refusal, ErrFalse) && !errors.Is(refusal, ErrPledged) && !errors.Is(refusal, errUnfit) {
 			return refusal // nil, or no matter of this candidate
 		}
 	}
@@ -130,28 +136,43 @@ func (a *Agency) try(ctx context.Context, r *statement.Request, f *fact, rest []
 		return err
 	}
 	if !f.record.Holder.IsZero() {
-		return fmt.Errorf("%w: the record has a holder, whose secret only the holder has", ErrNotProvable)
+		return errHolder
 	}
 	if f.opened, err = f.store.Open(f.epoch, f.record); err != nil {
 		return err
 	}
-	if err := a.unpledged(f); err != nil {
+	if err := a.unpledged(f, found); err != nil {
 		return err
 	}
 	found[f.name+"."+statement.FieldKey] = f.record.Key
 	found[f.name+"."+statement.FieldSubject] = f.record.Subject
-	return a.search(ctx, r, rest, found)
+	if err := a.search(ctx, r, rest, found); err != nil {
+		delete(found, f.taken())
+		return err
+	}
+	return nil
 }
 
-// unpledged refuses a record that a live pledge holds in the fact's scope. The
-// ledger decides again when the pledge is appended.
-func (a *Agency) unpledged(f *fact) error {
+// taken names the mark that a pledge leaves on its record among the values found.
+func (f *fact) taken() string {
+	nullifier := statement.Element(statement.Nullifier(f.opened.Serial.Fr(), f.scope.Fr()))
+	return "pledged " + f.asked.Registry + " " + nullifier.String()
+}
+
+// unpledged refuses a record that a live pledge holds in the fact's scope, or that
+// another fact of the request pledges. The ledger decides again when the pledge is
+// appended.
+func (a *Agency) unpledged(f *fact, found values) error {
 	if f.scope.IsZero() {
 		return nil
+	}
+	if _, ok := found[f.taken()]; ok {
+		return fmt.Errorf("%w by another fact of the request", ErrPledged)
 	}
 	nullifier := statement.Nullifier(f.opened.Serial.Fr(), f.scope.Fr())
 	index, err := a.Ledger.LivePledge(f.asked.Registry, f.scope, statement.Element(nullifier))
 	if errors.Is(err, store.ErrNotFound) {
+		found[f.taken()] = ""
 		return nil
 	}
 	if err != nil {
@@ -161,6 +182,9 @@ func (a *Agency) unpledged(f *fact) error {
 }
 
 func (f *fact) findGap(key string) (err error) {
+	if key == "" { // an empty subject, say, of the record that it is taken from
+		return fmt.Errorf("%w: %w: fact %s takes its key from a value that is empty", ErrNotProvable, errUnfit, f.name)
+	}
 	f.gapKey = key
 	f.gap, err = f.store.OpenAbsent(f.epoch, key)
 	if errors.Is(err, registry.ErrRecordExists) {

@@ -144,17 +144,19 @@ func (r *Request) isReferredTo(fact, field string) bool {
 }
 
 // CheckTies checks against the schemas, by fact, that tied outputs can be equal at
-// all: same text domain, same normalisation.
+// all: same text domain, same normalisation. A tie to a fact whose schema is not
+// given is left to whoever has it.
 func (r *Request) CheckTies(schemas map[string]*Schema) error {
 	for _, edge := range r.references() {
 		var domains [2]TextDomain
 		for i, output := range edge {
 			name, field, _ := strings.Cut(output, ".")
-			s := schemas[name]
-			if s == nil {
-				return fmt.Errorf("%w: no schema for fact %q", ErrBadRequest, name)
+			if s := schemas[name]; s != nil {
+				domains[i] = s.Domain(field)
 			}
-			domains[i] = s.Domain(field)
+		}
+		if domains[0].Name == "" || domains[1].Name == "" {
+			continue // of a fact that somebody else proves
 		}
 		if !domains[0].Equal(domains[1]) {
 			return fmt.Errorf("%w: %s cannot equal %s: their text domains are %q %v and %q %v", ErrBadRequest,

@@ -44,6 +44,9 @@ func JoinOpenings(openings ...*Openings) (*Openings, error) {
 			if joined.ReleaseSecrets == nil {
 				joined.ReleaseSecrets = map[string]statement.ReleaseSecret{}
 			}
+			if other, ok := joined.ReleaseSecrets[name]; ok && other != secret {
+				return nil, fmt.Errorf("%w: different release secrets for fact %q", ErrMalformed, name)
+			}
 			joined.ReleaseSecrets[name] = secret
 		}
 	}
@@ -74,8 +77,24 @@ func JoinTrust(trusts ...*Trust) (*Trust, error) {
 			joined.Development = ""
 		}
 	}
+	if err := joined.checkNames(); err != nil {
+		return nil, err
+	}
 	_, err := joined.pin()
 	return joined, err
+}
+
+// checkNames refuses a registry that two logs claim: a request names a registry
+// alone, so one agency could answer for the other's.
+func (t *Trust) checkNames() error {
+	logs := map[string]string{}
+	for _, r := range t.Registries {
+		if log, ok := logs[r.Registry]; ok && log != r.Log {
+			return fmt.Errorf("%w: registry %s is pinned in two logs, %s and %s: one could answer for the other", ErrBadTrust, r.Registry, log, r.Log)
+		}
+		logs[r.Registry] = r.Log
+	}
+	return nil
 }
 
 // demand takes over what at most one value can be said of.

@@ -308,3 +308,65 @@ facts:
 		t.Errorf("a fact that the request does not have: %v", err)
 	}
 }
+
+// Facts that take values from each other are refused, not dropped.
+func TestFactsFromEachOther(t *testing.T) {
+	w := county(t)
+	r := request(t, "facts:\n  a: {registry: titles, key: {from: b.key}}\n  b: {registry: titles, subject: {from: a.subject}}\n")
+	if _, err := w.Agency().Answer(t.Context(), r); !errors.Is(err, prover.ErrNotProvable) {
+		t.Errorf("facts that take values from each other: %v", err)
+	}
+}
+
+// Two facts of one request pledge two records, whichever the draw.
+func TestTwoPledgesOfOneRequest(t *testing.T) {
+	w := county(t)
+	both := "facts:\n  a: {registry: titles, subject: anna, once: mortgage}\n  b: {registry: titles, subject: anna, once: mortgage}\n"
+	r := pledgeRequest(t, both)
+	if a, err := w.Agency().Answer(t.Context(), r); err != nil || !verify(t, w, r, a).OK {
+		t.Errorf("anna's two parcels: %v", err)
+	}
+	if _, err := w.Agency().Answer(t.Context(), pledgeRequest(t, strings.ReplaceAll(both, "anna", "bert"))); !errors.Is(err, prover.ErrPledged) {
+		t.Errorf("bert's one parcel, twice: %v", err)
+	}
+}
+
+// A record that only its holder can prove about is passed over where another will do.
+func TestHoldersArePassedOver(t *testing.T) {
+	w := county(t)
+	register(t, w, &statement.Schema{
+		Registry: "licences", Key: "number", Subject: "person", Holder: "tag",
+		Attributes: []statement.Attribute{{Name: "year", Type: statement.Int}},
+	}, "number,person,year,tag\nL1,anna,2030,"+statement.Element(statement.HolderTag(statement.RandomElement().Fr())).String()+"\nL2,bert,2030,\n")
+	for range 3 {
+		r := request(t, "facts:\n  a: {registry: titles}\n  b: {registry: licences, subject: {from: a.subject}}\n")
+		if _, err := w.Agency().Answer(t.Context(), r); err != nil {
+			t.Errorf("bert's licence will do: %v", err)
+		}
+	}
+	if _, err := w.Agency().Answer(t.Context(), request(t, "registry: licences\nkey: L1\n")); !errors.Is(err, prover.ErrNotProvable) {
+		t.Errorf("a holder's record by its key: %v", err)
+	}
+}
+
+// A trust file in which one agency could answer for another's registry is not made.
+func TestJoinTrustRefusesASharedName(t *testing.T) {
+	w := county(t)
+	trust, err := w.Trust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	skey, vkey, err := ledger.NewLogKey("other.example/log")
+	if err != nil || skey == "" {
+		t.Fatal(err)
+	}
+	other := *trust
+	other.Logs = []verifier.TrustedLog{{Key: vkey}}
+	other.Registries = []verifier.TrustedRegistry{{Registry: "titles", Issuer: trust.Registries[0].Issuer, Log: "other.example/log"}}
+	if _, err := verifier.JoinTrust(trust, &other); !errors.Is(err, verifier.ErrBadTrust) {
+		t.Errorf("titles in two logs: %v", err)
+	}
+	if _, err := verifier.JoinTrust(trust, trust); err != nil {
+		t.Errorf("the same file twice: %v", err)
+	}
+}

@@ -94,7 +94,12 @@ func (p pledge) release(openings *verifier.Openings, dir string) (*ledger.Releas
 
 func (p pledge) secret(openings *verifier.Openings, dir string) (statement.ReleaseSecret, error) {
 	if openings != nil {
-		if s, ok := openings.ReleaseSecrets[p.fact.Name]; ok {
+		if s, ok := openings.ReleaseSecrets[p.fact.Name]; ok && p.isReleasedBy(s) {
+			return s, nil
+		}
+	}
+	if key := p.entry.Public.ReleaseKey; key != nil {
+		if s, err := workspace.KeptRelease(dir, *key); err == nil {
 			return s, nil
 		}
 	}
@@ -106,8 +111,14 @@ func (p pledge) secret(openings *verifier.Openings, dir string) (statement.Relea
 		return master, err
 	}
 	s := statement.DeriveReleaseSecret(master, p.fact.Context.Nonce, p.fact.Name)
-	if key := p.entry.Public.ReleaseKey; key == nil || s.Public() != *key {
+	if !p.isReleasedBy(s) {
 		return s, fmt.Errorf("the master secret in %s is not the one that the pledge of fact %s was made with", dir, p.fact.Name)
 	}
 	return s, nil
+}
+
+// isReleasedBy tells whether a secret is the one behind the pledge's release key.
+func (p pledge) isReleasedBy(s statement.ReleaseSecret) bool {
+	key := p.entry.Public.ReleaseKey
+	return key != nil && s.Public() == *key
 }

@@ -3,29 +3,34 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
 )
 
 type pledgeReleaseCmd struct {
-	Bundle   string `arg:"" placeholder:"BUNDLE.json" help:"The bundle with the pledge; - is standard input."`
-	Openings string `placeholder:"OPENINGS.json" help:"The asker's openings, where they hold the release secret."`
-	Fact     string `placeholder:"NAME" help:"Which fact's pledge, where the bundle has several (all of them)."`
-	Out      string `short:"o" placeholder:"RELEASE.json" help:"Write the signed release here, for the agency to submit, and append nothing."`
+	Bundle   string  `arg:"" optional:"" placeholder:"BUNDLE.json" help:"The bundle with the pledge; - is standard input."`
+	Entry    *uint64 `placeholder:"INDEX" help:"Instead of a bundle that was lost: the pledge's entry in the ledger of the workspace."`
+	Request  string  `placeholder:"REQUEST.json" help:"With --entry: the completed request, from which the release key was derived."`
+	Openings string  `placeholder:"OPENINGS.json" help:"The asker's openings, where they hold the release secret."`
+	Fact     string  `placeholder:"NAME" help:"Which fact's pledge, where the bundle has several (all of them)."`
+	Out      string  `short:"o" placeholder:"RELEASE.json" help:"Write the signed release here, for the agency to submit, and append nothing."`
 }
 
 func (*pledgeReleaseCmd) Help() string {
-	return `Signs the end of a pledge with its release key and appends it to the ledger of the workspace. The secret comes from the openings, if prove drew it, and else from release.key in --dir, from which request new derived it. With -o the release is only signed and written: the bank's part, which needs no workspace; the agency appends it with pledge submit.
+	return `Signs the end of a pledge with its release key and appends it to the ledger of the workspace. The secret comes from the openings, if prove drew it, and else from release.key in --dir, from which request new derived it. A pledge whose bundle was lost is released by its --entry: with the request that its key was derived from, or the secret that prove kept in the workspace. With -o the release is only signed and written: the bank's part, which needs no workspace; the agency appends it with pledge submit.
 
 Examples:
 
     attestry pledge release bundle.json --openings openings.json
-    attestry --dir bank pledge release bundle.json -o release.json`
+    attestry --dir bank pledge release bundle.json -o release.json
+    attestry pledge release --entry 12 --request request.json`
 }
 
 // releaseResult is what pledge release and submit say in JSON.
@@ -40,15 +45,11 @@ func (c *pledgeReleaseCmd) Run(ctx context.Context, env *cli.Env, g *globals) er
 	if err != nil {
 		return err
 	}
-	bundle, err := verifycmd.ReadBundle(env, c.Bundle)
-	if err != nil {
-		return err
-	}
 	openings, err := c.openings(env)
 	if err != nil {
 		return err
 	}
-	pledges, err := pledgesOf(bundle, c.Fact)
+	pledges, err := c.pledges(env, g)
 	if err != nil {
 		return err
 	}
@@ -64,6 +65,57 @@ func (c *pledgeReleaseCmd) Run(ctx context.Context, env *cli.Env, g *globals) er
 		return c.write(env, releases)
 	}
 	return submit(ctx, env, g, releases)
+}
+
+// pledges reads the pledges to release, from the bundle or the ledger.
+func (c *pledgeReleaseCmd) pledges(env *cli.Env, g *globals) ([]pledge, error) {
+	if (c.Bundle == "") == (c.Entry == nil) {
+		return nil, errors.New("name either the bundle or --entry")
+	}
+	if c.Entry != nil {
+		return c.ledgerPledge(env, g)
+	}
+	bundle, err := verifycmd.ReadBundle(env, c.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	return pledgesOf(bundle, c.Fact)
+}
+
+// ledgerPledge reads a pledge from the ledger. The request, where one is given, tells
+// the nonce and the fact that its release key was derived from.
+func (c *pledgeReleaseCmd) ledgerPledge(env *cli.Env, g *globals) ([]pledge, error) {
+	p := pledge{index: *c.Entry}
+	err := g.with(func(w *workspace.Workspace) error {
+		data, err := w.Ledger.Entry(p.index)
+		if err != nil {
+			return err
+		}
+		entry, err := ledger.ParseEntry(data)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if p.entry, ok = entry.(*ledger.ProofEntry); !ok || !p.entry.IsPledge() {
+			return fmt.Errorf("entry %d is no pledge", p.index)
+		}
+		p.leaf = statement.Digest(ledger.LeafHash(data))
+		return nil
+	})
+	if err != nil || c.Request == "" {
+		return []pledge{p}, err
+	}
+	r, err := verifycmd.ReadRequest(env, c.Request)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range r.FactNames() {
+		if key := r.PledgeKey(name); key != nil && *key == *p.entry.Public.ReleaseKey && r.Nonce != nil {
+			p.fact.Name, p.fact.Context.Nonce = name, *r.Nonce
+			return []pledge{p}, nil
+		}
+	}
+	return nil, fmt.Errorf("the pledge of entry %d is not of this request", p.index)
 }
 
 func (c *pledgeReleaseCmd) openings(env *cli.Env) (*verifier.Openings, error) {

@@ -81,7 +81,7 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err := request.Fill(rand.Reader); err != nil {
 		return err
 	}
-	secrets, err := c.drawReleaseSecrets(request)
+	secrets, err := c.drawReleaseSecrets(g.workspaceDir(), request)
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,12 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if errors.Is(err, prover.ErrFalse) || errors.Is(err, prover.ErrPledged) || errors.Is(err, ledger.ErrPledged) {
 		err = cli.Refuse(err)
 	}
+	var logged *prover.LoggedError
+	if err != nil && !errors.As(err, &logged) {
+		return errors.Join(err, forget(g.workspaceDir(), secrets))
+	}
 	if err != nil {
-		return err
+		return cli.Hint(err, "a pledge among them is released with attestry pledge release --entry INDEX")
 	}
 	if plain {
 		if err := answer.WithRequest(request); err != nil {
@@ -99,6 +103,9 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		answer.Openings.ReleaseSecrets = secrets
 	}
 	if err := outputs.write(answer); err != nil {
+		return err
+	}
+	if err := forget(g.workspaceDir(), secrets); err != nil {
 		return err
 	}
 	if c.Openings == "" {
@@ -112,18 +119,33 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 
 // drawReleaseSecrets gives each pledge that has no release key a fresh one. Its
 // secret goes into the openings: without a place for them it would be lost, and the
-// record pledged for ever.
-func (c *proveCmd) drawReleaseSecrets(r *statement.Request) (map[string]statement.ReleaseSecret, error) {
+// record pledged for ever. Until it is there the workspace keeps it.
+func (c *proveCmd) drawReleaseSecrets(dir string, r *statement.Request) (map[string]statement.ReleaseSecret, error) {
 	secrets := map[string]statement.ReleaseSecret{}
 	for _, name := range r.PledgeFacts() {
+		if len(c.Fact) > 0 {
+			return nil, cli.Hint(fmt.Errorf("fact %s pledges a record, and the request has no release key for it", name),
+				"several agencies need the same request: complete it with attestry request new")
+		}
 		if c.Openings == "" {
 			return nil, cli.Hint(fmt.Errorf("fact %s pledges a record, and the request has no release key for it", name),
 				"say --openings FILE, where its secret goes, or complete the request with attestry request new")
 		}
 		secrets[name] = statement.NewReleaseSecret()
 		r.SetPledgeKey(name, secrets[name].Public())
+		if err := workspace.KeepRelease(dir, secrets[name]); err != nil {
+			return nil, err
+		}
 	}
 	return secrets, nil
+}
+
+// forget drops the kept secrets of pledges that were not made, or that the asker has.
+func forget(dir string, secrets map[string]statement.ReleaseSecret) (err error) {
+	for _, s := range secrets {
+		err = errors.Join(err, workspace.DropRelease(dir, s))
+	}
+	return err
 }
 
 func (c *proveCmd) answer(ctx context.Context, env *cli.Env, g *globals, r *statement.Request) (answer *prover.Answer, err error) {
