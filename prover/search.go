@@ -29,7 +29,14 @@ type fact struct {
 	opened *registry.Opening
 	gap    *registry.AbsentOpening
 	gapKey string
+
+	scans int // of the whole registry, in this search
 }
+
+// maxScans bounds how often a search goes through a whole registry for one fact: a
+// request whose facts do not narrow each other down would otherwise have every
+// combination tried.
+const maxScans = 100
 
 // values are the keys and subjects found so far, by "fact.key" and "fact.subject".
 type values map[string]string
@@ -204,7 +211,11 @@ func (f *fact) candidates(key, subject *string, one bool) ([]string, error) {
 		return []string{r.Key}, nil
 	}
 	each := func(fn func(*registry.Record) (bool, error)) error { return f.store.Scan(f.epoch, fn) }
-	if subject != nil {
+	if subject == nil {
+		if f.scans++; f.scans > maxScans {
+			return nil, fmt.Errorf("%w: no records were found that satisfy fact %s and the others together, in %d tries: name a subject or a key, or tie the facts", ErrNotProvable, f.name, maxScans)
+		}
+	} else {
 		each = func(fn func(*registry.Record) (bool, error)) error {
 			return f.store.BySubject(f.epoch, *subject, fn)
 		}

@@ -3,6 +3,7 @@ package workspace
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -368,5 +369,21 @@ func TestJoinTrustRefusesASharedName(t *testing.T) {
 	}
 	if _, err := verifier.JoinTrust(trust, trust); err != nil {
 		t.Errorf("the same file twice: %v", err)
+	}
+}
+
+// A request whose facts do not narrow each other down is given up, not searched for ever.
+func TestSearchIsBounded(t *testing.T) {
+	w := open(t)
+	var many strings.Builder
+	many.WriteString("parcel,owner,value,price,garage\n")
+	for i := range 300 {
+		fmt.Fprintf(&many, "P%d,anna,100,90,none\n", i)
+	}
+	register(t, w, pledgeable, many.String())
+	register(t, w, liens, "parcel,total\nP1,80\n")
+	_, err := w.Agency().Answer(t.Context(), request(t, "facts:\n  a: {registry: titles}\n  b: {registry: liens, where: [total >= 81]}\n"))
+	if !errors.Is(err, prover.ErrNotProvable) || !strings.Contains(err.Error(), "100 tries") {
+		t.Errorf("an impossible second fact: %v", err)
 	}
 }
