@@ -37,11 +37,9 @@ func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), ni
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *PublicKey) UnmarshalText(text []byte) error {
-	b, err := base64.StdEncoding.Strict().DecodeString(string(text))
-	if err != nil || len(b) != len(k) || base64.StdEncoding.EncodeToString(b) != string(text) {
+	if canon.DecodeBase64(k[:], text) != nil {
 		return fmt.Errorf("%w: not the base64 of %d bytes", ErrBadKey, len(k))
 	}
-	copy(k[:], b)
 	return nil
 }
 

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/internal/imt"
 	"github.com/attestry/attestry/ledger"
@@ -201,31 +199,11 @@ func (f *RecordFile) fact(r *statement.Request, name string, asked statement.Fac
 	if out.record, out.opened, err = f.open(schema); err != nil {
 		return nil, err
 	}
-	root, err := out.opened.Path.Root(out.opened.Leaf.Hash(), f.position(out.opened.Path, out.opened.Leaf.Hash()))
+	root, err := out.opened.Path.Follow(out.opened.Leaf.Hash())
 	if err != nil || statement.Element(root) != an.epochEntry.Root {
 		return nil, fmt.Errorf("%w: its path does not lead to the epoch's root", ErrBadRecord)
 	}
 	return out, nil
-}
-
-// position finds the leaf's place from where its hash and its nodes stand among
-// their siblings: the file does not say it.
-func (f *RecordFile) position(path imt.Path, current fr.Element) (position uint64) {
-	weight := uint64(1)
-	for level := range imt.Levels {
-		for i, child := range path[level] {
-			if child == current {
-				position += weight * uint64(i)
-				break
-			}
-		}
-		if len(path[level]) != imt.Arity(level) {
-			return 0 // refused by Root
-		}
-		current = imt.Node(level, path[level])
-		weight *= uint64(imt.Arity(level))
-	}
-	return position
 }
 
 func (f *RecordFile) anchors(circuit *Circuit) (anchors, error) {

@@ -85,11 +85,4 @@ func (d Digest) truncated() fr.Element {
 func encodeBase64(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) }
 
 // decodeBase64 reads exactly the canonical base64 of len(out) bytes.
-func decodeBase64(out, text []byte) error {
-	b, err := base64.StdEncoding.Strict().DecodeString(string(text))
-	if err != nil || len(b) != len(out) || base64.StdEncoding.EncodeToString(b) != string(text) {
-		return fmt.Errorf("%w: not the base64 of %d bytes", canon.ErrMalformed, len(out))
-	}
-	copy(out, b)
-	return nil
-}
+func decodeBase64(out, text []byte) error { return canon.DecodeBase64(out, text) }

@@ -12,6 +12,7 @@ package canon
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -287,6 +288,16 @@ func appendString(out []byte, s string) []byte {
 		}
 	}
 	return append(out, '"')
+}
+
+// DecodeBase64 reads exactly the canonical base64 of len(out) bytes into out.
+func DecodeBase64(out, text []byte) error {
+	b, err := base64.StdEncoding.Strict().DecodeString(string(text))
+	if err != nil || len(b) != len(out) || base64.StdEncoding.EncodeToString(b) != string(text) {
+		return fmt.Errorf("%w: not the base64 of %d bytes", ErrMalformed, len(out))
+	}
+	copy(out, b)
+	return nil
 }
 
 // Uint64 is an unsigned 64-bit integer whose JSON form is a decimal string.

@@ -14,6 +14,7 @@ package imt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
@@ -106,17 +107,33 @@ var ErrBrokenPath = errors.New("the path does not lead from the leaf to the root
 
 // Root follows the path from a leaf's hash at a position, and gives the root.
 func (p *Path) Root(leaf fr.Element, position uint64) (fr.Element, error) {
-	current := leaf
-	for level := range Levels {
+	root, err := p.follow(leaf, func(level int, current fr.Element) bool {
 		arity := uint64(Arity(level))
-		if len(p[level]) != int(arity) || p[level][position%arity] != current {
+		is := p[level][position%arity] == current
+		position /= arity
+		return is
+	})
+	if err == nil && position != 0 {
+		return fr.Element{}, ErrBrokenPath
+	}
+	return root, err
+}
+
+// Follow follows the path from a leaf's hash, wherever it stands among its
+// siblings, as the circuits do, and gives the root.
+func (p *Path) Follow(leaf fr.Element) (fr.Element, error) {
+	return p.follow(leaf, func(level int, current fr.Element) bool {
+		return slices.Contains(p[level], current)
+	})
+}
+
+// follow goes up as long as the hash that it comes with is a child where it comes.
+func (p *Path) follow(current fr.Element, isChild func(level int, current fr.Element) bool) (fr.Element, error) {
+	for level := range Levels {
+		if len(p[level]) != Arity(level) || !isChild(level, current) {
 			return fr.Element{}, ErrBrokenPath
 		}
 		current = Node(level, p[level])
-		position /= arity
-	}
-	if position != 0 {
-		return fr.Element{}, ErrBrokenPath
 	}
 	return current, nil
 }

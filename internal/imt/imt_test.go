@@ -25,6 +25,12 @@ func TestPathRoot(t *testing.T) {
 		if err != nil || root != current {
 			t.Errorf("position %d: %v", position, err)
 		}
+		if found, err := p.Follow(h); err != nil || found != root {
+			t.Errorf("position %d: followed without it to another root: %v", position, err)
+		}
+		if _, err := p.Follow(fr.NewElement(1)); err == nil {
+			t.Errorf("position %d: the path also leads from another leaf", position)
+		}
 		if _, err := p.Root(h, position+1); err == nil {
 			t.Errorf("position %d: the path also leads from the next position", position)
 		}
