@@ -44,7 +44,7 @@ type Timings struct {
 	Log    time.Duration // ledger append and checkpoint
 }
 
-// staleTries is how often a pledge is proved anew because an epoch was committed
+// staleTries is how often an answer is proved anew because an epoch was committed
 // between the proof and its entry.
 const staleTries = 3
 
@@ -69,6 +69,9 @@ func (a *Agency) Answer(ctx context.Context, r *statement.Request, only ...strin
 	}
 	if len(only) > 0 {
 		names = slices.Compact(slices.Sorted(slices.Values(only)))
+	}
+	if err := tiedHere(r, names); err != nil {
+		return nil, err
 	}
 	for try := 1; ; try++ {
 		answer, err := a.answer(ctx, r, names)
@@ -156,7 +159,7 @@ func (a *Agency) prepare(r *statement.Request, name string) (*fact, error) {
 func (a *Agency) finish(ctx context.Context, works []*work) (*Answer, error) {
 	answer := &Answer{
 		Bundle:   &verifier.Bundle{Format: verifier.BundleFormat},
-		Openings: &verifier.Openings{Format: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{}},
+		Openings: &verifier.Openings{Kind: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{}},
 	}
 	start := time.Now()
 	entries, err := a.prove(ctx, works)
@@ -204,14 +207,54 @@ func (a *Agency) consent(w *work, e *ledger.ProofEntry) error {
 
 // publish appends the entries and completes the bundle's facts.
 func (a *Agency) publish(ctx context.Context, works []*work, entries []ledger.Entry) error {
+	if err := a.stillLatest(works); err != nil {
+		return err
+	}
 	indexes, err := a.Ledger.Append(ctx, entries...)
 	if err != nil {
-		return err
+		return a.named(err, entries)
 	}
 	if err := a.complete(works, indexes); err != nil {
 		return &LoggedError{Indexes: indexes, Cause: err}
 	}
 	return nil
+}
+
+// stillLatest fails with [ledger.ErrStaleEpoch] where an epoch was committed since a
+// fact that asks for the latest one was proved. Of pledges the ledger's rules make
+// sure; any other proof would be true of the epoch that it names, but its bundle's
+// checkpoint would be of a log that has a later one.
+func (a *Agency) stillLatest(works []*work) error {
+	for _, w := range works {
+		if w.asked.AsOf.Number != 0 || !w.asked.AsOf.Time.IsZero() {
+			continue
+		}
+		index, _, err := a.epoch(w.asked)
+		if err != nil {
+			return err
+		}
+		if index != w.anchors.epoch {
+			return fmt.Errorf("%w: registry %s has another since it was proved", ledger.ErrStaleEpoch, w.asked.Registry)
+		}
+	}
+	return nil
+}
+
+// named adds to the ledger's refusal of a second pledge which entry holds the record.
+func (a *Agency) named(err error, entries []ledger.Entry) error {
+	if !errors.Is(err, ledger.ErrPledged) {
+		return err
+	}
+	for _, e := range entries {
+		p, ok := e.(*ledger.ProofEntry)
+		if !ok || !p.IsPledge() {
+			continue
+		}
+		if index, live := a.Ledger.LivePledge(p.Public.Registry, p.Scope, p.Nullifier); live == nil {
+			return errors.Join(&PledgedError{index}, err)
+		}
+	}
+	return err
 }
 
 // LoggedError says that the proofs are in the ledger, and the bundle could not be

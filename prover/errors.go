@@ -1,6 +1,9 @@
 package prover
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of keys.
 var (
@@ -30,3 +33,34 @@ var (
 	// ErrSelfCheck says that a fresh proof did not verify, and was not given out.
 	ErrSelfCheck = errors.New("the fresh proof does not verify")
 )
+
+// PledgedError is an [ErrPledged] that names the entry of the pledge which holds the
+// record.
+type PledgedError struct{ Entry uint64 }
+
+// Error implements error.
+func (e *PledgedError) Error() string { return fmt.Sprintf("%v since entry %d", ErrPledged, e.Entry) }
+
+// Is tells that the error is an [ErrPledged].
+func (*PledgedError) Is(target error) bool { return target == ErrPledged }
+
+// ErrUnprovable is all that an asker learns of a request that is not answered,
+// unless the record is pledged: see [AskerError].
+var ErrUnprovable = errors.New("not provable")
+
+// AskerError gives what an asker may be told of an error of this package:
+// [ErrUnprovable], or the [*PledgedError] of the one record that answers. The errors
+// themselves name keys, failing conditions and how many records there are, for the
+// agency's own eyes. Nothing of the error given is left in the error returned. Failures of
+// the agency, a full disk or a cancelled context say the same: whoever serves askers
+// tells them apart by the error given.
+func AskerError(err error) error {
+	var pledged *PledgedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pledged) && !errors.Is(err, ErrFalse):
+		return &PledgedError{pledged.Entry}
+	}
+	return ErrUnprovable
+}

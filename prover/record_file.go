@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"filippo.io/age"
@@ -26,12 +27,15 @@ const maxRecordBytes = 1 << 20
 // ErrBadRecord says that a record file is not what [Agency.OpenRecord] made.
 var ErrBadRecord = errors.New("bad record file")
 
+// errNoHolder refuses what only a holder's secret makes sense of.
+var errNoHolder = fmt.Errorf("%w: the record has no holder tag: import one in the schema's holder column", ErrNotProvable)
+
 // RecordFile is the opening of one record at one epoch, for its holder: what a proof
 // of it needs beside the holder's secret. It is private to the holder. It names no
 // neighbour (siblings are hashes, and the leaf's link stays sealed), and opens
 // nothing at another epoch, since blindings are renewed with each change.
 type RecordFile struct {
-	Format  string          `json:"format"`
+	Kind    string          `json:"format"` // [RecordFormat]; the name Format is the method's
 	Circuit verifier.Logged `json:"circuit"`
 	Schema  verifier.Logged `json:"schema"`
 	Epoch   verifier.Logged `json:"epoch"`
@@ -46,13 +50,22 @@ type RecordFile struct {
 	Blinding   statement.Element     `json:"blinding"`
 	Link       statement.Element     `json:"link"`
 	Path       [][]statement.Element `json:"path"`
-	// Serial is there only if the holder may pledge: whoever has it recognises later
-	// pledges of the record.
+	// Serial is there only if the holder is to pledge. It never changes: whoever has it
+	// recognises all pledges of the record, those of its later holders too.
 	Serial *statement.Element `json:"serial,omitempty"`
 }
 
-// OpenRecord makes the record file of a key at the latest epoch.
-func (a *Agency) OpenRecord(_ context.Context, name, key string) (*RecordFile, error) {
+const redactedRecordFile = "prover.RecordFile(private)"
+
+// Format implements fmt.Formatter: no verb shows the file.
+func (f RecordFile) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedRecordFile) }
+
+// LogValue implements slog.LogValuer.
+func (f RecordFile) LogValue() slog.Value { return slog.StringValue(redactedRecordFile) }
+
+// OpenRecord makes the record file of a key at the latest epoch. With forPledging it
+// has the record's serial.
+func (a *Agency) OpenRecord(_ context.Context, name, key string, forPledging bool) (*RecordFile, error) {
 	circuit, err := a.Circuit(verifier.CircuitPresent)
 	if err != nil {
 		return nil, err
@@ -71,7 +84,7 @@ func (a *Agency) OpenRecord(_ context.Context, name, key string) (*RecordFile, e
 		return nil, err
 	}
 	if record.Holder.IsZero() {
-		return nil, fmt.Errorf("%w: the record has no holder tag: import one in the schema's holder column", ErrBadRecord)
+		return nil, errNoHolder
 	}
 	opened, err := s.Open(epoch, record)
 	if err != nil {
@@ -85,12 +98,16 @@ func (a *Agency) OpenRecord(_ context.Context, name, key string) (*RecordFile, e
 	if err := a.show(an, &shown, checkpoint); err != nil {
 		return nil, err
 	}
-	return newRecordFile(shown, s.Schema(), record, opened), nil
+	f := newRecordFile(shown, s.Schema(), record, opened)
+	if forPledging {
+		f.Serial = &opened.Serial
+	}
+	return f, nil
 }
 
 func newRecordFile(shown verifier.Fact, schema *statement.Schema, record *registry.Record, opened *registry.Opening) *RecordFile {
 	f := &RecordFile{
-		Format: RecordFormat, Circuit: shown.Circuit, Schema: shown.Schema, Epoch: shown.Epoch,
+		Kind: RecordFormat, Circuit: shown.Circuit, Schema: shown.Schema, Epoch: shown.Epoch,
 		Key: record.Key, Subject: record.Subject, Values: []string{},
 		Holder: record.Holder, SerialHash: statement.Element(opened.Leaf.SerialHash),
 		Blinding: statement.Element(opened.Leaf.Blinding), Link: statement.Element(opened.Leaf.Link),
@@ -138,26 +155,25 @@ func OpenRecordFile(sealed []byte, identity age.Identity) (*RecordFile, error) {
 	if err != nil || len(document) > maxRecordBytes {
 		return nil, fmt.Errorf("%w: damaged or over %d bytes", ErrBadRecord, maxRecordBytes)
 	}
+	return parseRecordFile(document)
+}
+
+func parseRecordFile(document []byte) (*RecordFile, error) {
 	f := &RecordFile{}
-	if err := canon.Unmarshal(document, f); err != nil || f.Format != RecordFormat {
-		return nil, fmt.Errorf("%w: not of the format %s", ErrBadRecord, RecordFormat)
+	if err := canon.Unmarshal(document, f); err != nil || f.Kind != RecordFormat {
+		return nil, fmt.Errorf("%w: not of the format %s", ErrBadRecord, RecordFormat) // never what is in it
 	}
 	return f, nil
 }
 
 // Prove answers a request of one fact about the file's record, with the holder's
 // secret and no access to the agency. The proof is not logged: nobody learns of it
-// but whoever is given the bundle.
+// but whoever is given the bundle. A pledge counts once the entry of its first proof
+// is in the agency's log, see [Agency.Submit].
 func (f *RecordFile) Prove(ctx context.Context, r *statement.Request, name string, secret statement.Element, circuit *Circuit) (*Answer, error) {
-	if r.Nonce == nil || r.Seed == nil {
-		return nil, fmt.Errorf("%w: the request has no nonce or no seed", statement.ErrBadRequest)
-	}
-	asked, ok := r.NamedFacts()[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: it has no fact %q", statement.ErrBadRequest, name)
-	}
-	if asked.Once != "" || asked.Absent {
-		return nil, fmt.Errorf("%w: a holder's proof is neither a pledge nor of absence in this version", ErrNotProvable)
+	asked, err := f.asked(r, name)
+	if err != nil {
+		return nil, err
 	}
 	found, err := f.fact(r, name, asked, circuit)
 	if err != nil {
@@ -174,6 +190,29 @@ func (f *RecordFile) Prove(ctx context.Context, r *statement.Request, name strin
 		return nil, err
 	}
 	return f.finish(ctx, w, secret)
+}
+
+// asked gives the fact of a request that a holder can prove.
+func (f *RecordFile) asked(r *statement.Request, name string) (asked statement.FactRequest, err error) {
+	if err := r.Validate(); err != nil {
+		return asked, err
+	}
+	asked, ok := r.NamedFacts()[name]
+	switch {
+	case r.Nonce == nil || r.Seed == nil:
+		err = fmt.Errorf("%w: the request has no nonce or no seed", statement.ErrBadRequest)
+	case !ok:
+		err = fmt.Errorf("%w: it has no fact %q", statement.ErrBadRequest, name)
+	case asked.Absent:
+		err = fmt.Errorf("%w: a holder proves about their record, and no absence of others", ErrNotProvable)
+	case asked.Once != "" && f.Serial == nil:
+		err = fmt.Errorf("%w: the record was opened without its serial, which a pledge needs: ask the agency for one with record open --pledge", ErrNotProvable)
+	case asked.Once != "" && r.PledgeKey(name) == nil:
+		err = fmt.Errorf("%w: fact %s pledges a record, and the request has no release key for it", statement.ErrBadRequest, name)
+	default:
+		err = tiedHere(r, []string{name})
+	}
+	return asked, err
 }
 
 // fact reads what the file says of the record and of what it rests on.
@@ -196,6 +235,11 @@ func (f *RecordFile) fact(r *statement.Request, name string, asked statement.Fac
 	if out.selection, err = newSelection(nil, uint64(an.epochEntry.Number), out.compiled); err != nil {
 		return nil, err
 	}
+	scope, err := statement.ScopeElement(asked.Once)
+	if err != nil {
+		return nil, err
+	}
+	out.scope = statement.Element(scope)
 	if out.record, out.opened, err = f.open(schema); err != nil {
 		return nil, err
 	}
@@ -258,6 +302,9 @@ func (f *RecordFile) open(schema *statement.Schema) (*registry.Record, *registry
 	if len(f.Values) != len(schema.Attributes) || len(f.Path) != imt.Levels {
 		return nil, nil, fmt.Errorf("%w: %d values and %d levels", ErrBadRecord, len(f.Values), len(f.Path))
 	}
+	if f.Holder.IsZero() {
+		return nil, nil, errNoHolder
+	}
 	record := &registry.Record{Key: f.Key, Subject: f.Subject, Holder: f.Holder}
 	leaf := imt.Leaf{Holder: f.Holder.Fr(), SerialHash: f.SerialHash.Fr(), Blinding: f.Blinding.Fr(), Link: f.Link.Fr()}
 	var err error
@@ -281,6 +328,12 @@ func (f *RecordFile) open(schema *statement.Schema) (*registry.Record, *registry
 		}
 	}
 	opened := &registry.Opening{Leaf: leaf}
+	if f.Serial != nil {
+		if statement.SerialHash(f.Serial.Fr()) != leaf.SerialHash {
+			return nil, nil, fmt.Errorf("%w: its serial is not the leaf's", ErrBadRecord)
+		}
+		opened.Serial = *f.Serial
+	}
 	for level, children := range f.Path {
 		for _, c := range children {
 			opened.Path[level] = append(opened.Path[level], c.Fr())
@@ -331,7 +384,7 @@ func (f *RecordFile) finish(ctx context.Context, w *work, secret statement.Eleme
 	w.shown.Circuit, w.shown.Schema, w.shown.Epoch = f.Circuit, f.Schema, f.Epoch
 	return &Answer{
 		Bundle: &verifier.Bundle{Format: verifier.BundleFormat, Facts: []verifier.Fact{w.shown}},
-		Openings: &verifier.Openings{Format: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{
+		Openings: &verifier.Openings{Kind: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{
 			w.name: append([]verifier.Opening{}, w.openings...),
 		}},
 		Timings: Timings{Proofs: len(w.inputs), Prove: time.Since(start)},

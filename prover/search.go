@@ -46,8 +46,8 @@ var errUnfit = errors.New("this agency cannot prove about it")
 
 // wanted gives the text that a fact's key or subject must be, by the request's words
 // or the value of another fact proved here; nil where it is free. A value of a fact
-// that another agency proves must be named in the request, since the agencies do
-// not tell each other.
+// that another agency proves is named in the request (see tiedHere), since the agencies
+// do not tell each other.
 func (v values) wanted(r *statement.Request, f *fact, field string, ref *statement.Ref) (*string, error) {
 	if ref == nil {
 		return nil, nil
@@ -59,6 +59,26 @@ func (v values) wanted(r *statement.Request, f *fact, field string, ref *stateme
 		return &text, nil
 	}
 	return nil, fmt.Errorf("%w: the %s of fact %s is taken from %s, which is not proved here and which the request does not name", ErrNotProvable, field, f.name, ref.From)
+}
+
+// tiedHere refuses to prove some facts of a request where a value that the request
+// does not name ties one of them to a fact that somebody else proves: each would seal
+// it with randomness of their own, and the tie could never verify.
+func tiedHere(r *statement.Request, names []string) error {
+	facts := r.NamedFacts()
+	for _, name := range r.FactNames() {
+		for field, ref := range map[string]*statement.Ref{statement.FieldKey: facts[name].Key, statement.FieldSubject: facts[name].Subject} {
+			if ref == nil || ref.From == "" {
+				continue
+			}
+			from, _, _ := strings.Cut(ref.From, ".")
+			if _, named := r.OutputText(name, field); named || slices.Contains(names, name) == slices.Contains(names, from) {
+				continue
+			}
+			return fmt.Errorf("%w: the %s of fact %s is taken from %s, which the request does not name: they must be proved together", ErrNotProvable, field, name, ref.From)
+		}
+	}
+	return nil
 }
 
 // inOrder puts facts behind those that they take values from. Facts that take values
@@ -185,7 +205,7 @@ func (a *Agency) unpledged(f *fact, found values) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w since entry %d", ErrPledged, index)
+	return &PledgedError{index}
 }
 
 func (f *fact) findGap(key string) (err error) {

@@ -194,7 +194,7 @@ func (a *agency) answer(t testing.TB) answer {
 		Name: statement.FlatFact, Context: context,
 		Circuit: a.logged(t, 0), Schema: a.logged(t, 1), Epoch: a.logged(t, 2), Proofs: []verifier.Proof{proof},
 	}}}
-	o := &verifier.Openings{Format: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{statement.FlatFact: {opening}}}
+	o := &verifier.Openings{Kind: verifier.OpeningsFormat, Facts: map[string][]verifier.Opening{statement.FlatFact: {opening}}}
 	return answer{
 		requestYAML: text, request: string(must(json.Marshal(r))(t)),
 		bundle: string(must(b.Marshal())(t)), openings: string(must(o.Marshal())(t)),

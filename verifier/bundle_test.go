@@ -117,7 +117,7 @@ func renamed(f Fact, name string) Fact {
 func TestOpeningsRefuse(t *testing.T) {
 	good := Opening{Of: statement.OutputKey, Value: "LC-1"}
 	cases := map[string]func(o *Openings){
-		"another format":     func(o *Openings) { o.Format = "" },
+		"another format":     func(o *Openings) { o.Kind = "" },
 		"a negative proof":   func(o *Openings) { o.Facts["fact"][0].Proof = -1 },
 		"a proof too many":   func(o *Openings) { o.Facts["fact"][0].Proof = MaxProofs },
 		"an output too many": func(o *Openings) { o.Facts["fact"][0].Output = statement.NumOutputs },
@@ -125,7 +125,7 @@ func TestOpeningsRefuse(t *testing.T) {
 		"an unknown output":  func(o *Openings) { o.Facts["fact"][0].Of = "owner" },
 	}
 	for name, change := range cases {
-		o := &Openings{Format: OpeningsFormat, Facts: map[string][]Opening{"fact": {good}}}
+		o := &Openings{Kind: OpeningsFormat, Facts: map[string][]Opening{"fact": {good}}}
 		change(o)
 		if _, err := o.Marshal(); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -133,7 +133,7 @@ func TestOpeningsRefuse(t *testing.T) {
 	}
 	w := newWorld(t, "agency.example/log", titleSchema())
 	b, _ := w.bundle(flatRequest(t), tamper{})
-	o := &Openings{Format: OpeningsFormat, Request: []byte(`{"registry":1}`)}
+	o := &Openings{Kind: OpeningsFormat, Request: []byte(`{"registry":1}`)}
 	if _, err := Verify(b, Options{Trust: w.trust(), Openings: o, At: testTime}); !errors.Is(err, ErrMalformed) {
 		t.Errorf("a request that is none: %v", err)
 	}

@@ -26,7 +26,7 @@ func JoinBundles(bundles ...*Bundle) (*Bundle, error) {
 // JoinOpenings puts the openings of several bundles into one. It fails with
 // [ErrMalformed] where two open a fact of the same name, or hold different requests.
 func JoinOpenings(openings ...*Openings) (*Openings, error) {
-	joined := &Openings{Format: OpeningsFormat, Facts: map[string][]Opening{}}
+	joined := &Openings{Kind: OpeningsFormat, Facts: map[string][]Opening{}}
 	for _, o := range openings {
 		if len(o.Request) > 0 {
 			if len(joined.Request) > 0 && !bytes.Equal(joined.Request, o.Request) {

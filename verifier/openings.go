@@ -3,6 +3,8 @@ package verifier
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
@@ -18,8 +20,9 @@ const maxOpeningsBytes = 1 << 20
 // Openings lets the asker, and only the asker, see what the commitments of a
 // bundle are to: the values that the request named. Whoever is shown them is shown
 // the proof of them, too.
+// No verb prints them; [Openings.Marshal] writes the document.
 type Openings struct {
-	Format string `json:"format"`
+	Kind string `json:"format"` // [OpeningsFormat]; the name Format is the method's
 	// Request is the request as the prover completed it, where a plain one lacked
 	// the nonce or the seed.
 	Request json.RawMessage `json:"request,omitempty"`
@@ -30,6 +33,14 @@ type Openings struct {
 	// verifying: see [Openings.Public].
 	ReleaseSecrets map[string]statement.ReleaseSecret `json:"release_secrets,omitempty"`
 }
+
+const redactedOpenings = "verifier.Openings(private)"
+
+// Format implements fmt.Formatter: no verb shows the openings.
+func (o Openings) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedOpenings) }
+
+// LogValue implements slog.LogValuer.
+func (o Openings) LogValue() slog.Value { return slog.StringValue(redactedOpenings) }
 
 // Public gives the openings without what releases pledges: all that a verification
 // service may see.
@@ -48,6 +59,14 @@ type Opening struct {
 	Value      string            `json:"value"`
 	Randomness statement.Element `json:"randomness"`
 }
+
+const redactedOpening = "verifier.Opening(private)"
+
+// Format implements fmt.Formatter: no verb shows the opening.
+func (o Opening) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedOpening) }
+
+// LogValue implements slog.LogValuer.
+func (o Opening) LogValue() slog.Value { return slog.StringValue(redactedOpening) }
 
 // ParseOpenings reads an openings file, strictly. It fails with [ErrMalformed].
 func ParseOpenings(data []byte) (*Openings, error) {
@@ -77,7 +96,7 @@ func (o *Openings) Marshal() ([]byte, error) {
 }
 
 func (o *Openings) validate() error {
-	if o.Format != OpeningsFormat {
+	if o.Kind != OpeningsFormat {
 		return fmt.Errorf("%w: the openings' format is not %q", ErrMalformed, OpeningsFormat)
 	}
 	for name, openings := range o.Facts {

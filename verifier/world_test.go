@@ -330,7 +330,7 @@ func (w *world) bundle(r *statement.Request, how tamper) (*Bundle, *Openings) {
 	w.t.Helper()
 	f, openings := w.answer(r, statement.FlatFact, testRecord, how)
 	return &Bundle{Format: BundleFormat, Facts: []Fact{f}},
-		&Openings{Format: OpeningsFormat, Facts: map[string][]Opening{statement.FlatFact: openings}}
+		&Openings{Kind: OpeningsFormat, Facts: map[string][]Opening{statement.FlatFact: openings}}
 }
 
 // export writes the log as a tlog-tiles directory.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
@@ -12,9 +13,10 @@ import (
 )
 
 type pledgeCmds struct {
-	Release pledgeReleaseCmd `cmd:"" help:"Release a pledge, so that the record may be pledged again."`
-	Submit  pledgeSubmitCmd  `cmd:"" help:"Append a release that a bank signed elsewhere."`
-	Status  pledgeStatusCmd  `cmd:"" help:"Say whether a pledge is live."`
+	Release  pledgeReleaseCmd  `cmd:"" help:"Release a pledge, so that the record may be pledged again."`
+	Submit   pledgeSubmitCmd   `cmd:"" help:"Append a release that a bank signed, or a pledge that a holder proved, elsewhere."`
+	Complete pledgeCompleteCmd `cmd:"" help:"Put an agency's receipt into the bundle of a holder's pledge."`
+	Status   pledgeStatusCmd   `cmd:"" help:"Say whether a pledge is live."`
 }
 
 func (*pledgeCmds) Help() string {
@@ -34,7 +36,10 @@ type pledge struct {
 	leaf  statement.Digest
 }
 
-var errNoPledge = errors.New("the bundle holds no such pledge")
+var (
+	errNoPledge  = errors.New("the bundle holds no such pledge")
+	errNotLogged = errors.New("the pledge is not in the log yet, as far as the bundle shows")
+)
 
 // pledgesOf lists the pledges of a bundle, of one fact where name says which.
 func pledgesOf(b *verifier.Bundle, name string) (pledges []pledge, err error) {
@@ -69,6 +74,9 @@ func pledgeOf(f verifier.Fact) (pledge, error) {
 	p := pledge{fact: f, entry: proof, leaf: statement.Digest(ledger.LeafHash(first.Entry))}
 	if !proof.IsPledge() {
 		return p, nil
+	}
+	if first.Inclusion == "" {
+		return pledge{}, cli.Hint(errNotLogged, "the agency appends it with attestry pledge submit, and its receipt completes the bundle: attestry pledge complete")
 	}
 	inclusion, err := ledger.ParseInclusion([]byte(first.Inclusion))
 	if err != nil {

@@ -71,7 +71,7 @@ func (c *pledgeStatusCmd) Run(env *cli.Env, g *globals) error {
 }
 
 func stateOf(w *workspace.Workspace, p pledge) (pledgeState, error) {
-	s := pledgeState{Fact: p.fact.Name, Registry: p.entry.Public.Registry, Pledge: p.index, State: "live"}
+	s := pledgeState{Fact: p.fact.Name, Registry: p.entry.Public.Registry, Pledge: p.index}
 	data, err := w.Ledger.Entry(p.index)
 	if err != nil {
 		return s, err
@@ -79,9 +79,15 @@ func stateOf(w *workspace.Workspace, p pledge) (pledgeState, error) {
 	if !bytes.Equal(data, p.fact.Proofs[0].Entry) {
 		return s, fmt.Errorf("entry %d of this ledger is another one: the bundle is of another log", p.index)
 	}
-	status, err := w.Ledger.Pledge(p.index)
-	if err == nil && !status.Live {
-		s.State, s.ReleasedBy = "released", &status.Released
-	}
+	s.State, s.ReleasedBy, err = pledgeLife(w, p.index)
 	return s, err
+}
+
+// pledgeLife tells whether a pledge is live, and what released it if not.
+func pledgeLife(w *workspace.Workspace, index uint64) (state string, releasedBy *uint64, err error) {
+	status, err := w.Ledger.Pledge(index)
+	if err == nil && !status.Live {
+		return "released", &status.Released, nil
+	}
+	return "live", nil, err
 }

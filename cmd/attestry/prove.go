@@ -23,6 +23,7 @@ type proveCmd struct {
 	Openings string   `placeholder:"OPENINGS.json" help:"Where to write the openings, for the asker alone (mode 0600)."`
 	Record   string   `placeholder:"RECORD.age" help:"As the record's holder: the file that the agency sealed with record open."`
 	Holder   string   `placeholder:"HOLDER.key" help:"As the record's holder: the key that holder keygen wrote."`
+	Pledge   string   `placeholder:"PLEDGE.json" help:"As the record's holder, of a request with once: where to write what the agency appends with pledge submit."`
 	Keys     string   `placeholder:"DIR" help:"As the record's holder: a copy of the agency's folder circuits."`
 }
 
@@ -31,19 +32,21 @@ func (*proveCmd) Help() string {
 
 A request in YAML is completed with a nonce and a seed, which go into the openings; one that attestry request new wrote has them.
 
-With --record the holder of a record proves on their own machine, with no workspace: the proof is not logged, so that the agency does not learn of it.
+With --record the holder of a record proves on their own machine, with no workspace: the proof is not logged, so that the agency does not learn of it. A pledge has to be: --pledge names the file that the agency appends (pledge submit). It hides the question. The agency's receipt makes the bundle complete (pledge complete).
 
 Examples:
 
     attestry prove request.json -o bundle.json --openings openings.json
     attestry prove question.yaml -o bundle.json --openings openings.json --json
-    attestry prove request.json --record record.age --holder holder.key --keys circuits -o bundle.json --openings openings.json`
+    attestry prove request.json --record record.age --holder holder.key --keys circuits -o bundle.json --openings openings.json
+    attestry prove request.json --record record.age --holder holder.key --keys circuits --pledge pledge.json -o bundle.json --openings openings.json`
 }
 
 // proveResult is what prove says in JSON, unless the bundle goes to stdout.
 type proveResult struct {
 	Bundle    string       `json:"bundle"`
 	Openings  string       `json:"openings,omitempty"`
+	Pledge    string       `json:"pledge,omitempty"`
 	Facts     []provedFact `json:"facts"`
 	TimingsMS timingsMS    `json:"timings_ms"`
 }
@@ -81,6 +84,9 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err := request.Fill(rand.Reader); err != nil {
 		return err
 	}
+	if err := c.checkPledgeFile(request); err != nil {
+		return err
+	}
 	secrets, err := c.drawReleaseSecrets(g.workspaceDir(), request)
 	if err != nil {
 		return err
@@ -91,7 +97,7 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	}
 	var logged *prover.LoggedError
 	if err != nil && !errors.As(err, &logged) {
-		return errors.Join(err, forget(g.workspaceDir(), secrets))
+		return errors.Join(err, c.forget(g.workspaceDir(), secrets))
 	}
 	if err != nil {
 		return cli.Hint(err, "a pledge among them is released with attestry pledge release --entry INDEX")
@@ -105,7 +111,7 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err := outputs.write(answer); err != nil {
 		return err
 	}
-	if err := forget(g.workspaceDir(), secrets); err != nil {
+	if err := c.forget(g.workspaceDir(), secrets); err != nil {
 		return err
 	}
 	if c.Openings == "" {
@@ -133,6 +139,9 @@ func (c *proveCmd) drawReleaseSecrets(dir string, r *statement.Request) (map[str
 		}
 		secrets[name] = statement.NewReleaseSecret()
 		r.SetPledgeKey(name, secrets[name].Public())
+		if c.Record != "" {
+			continue // nothing is pledged before the secret is in the openings
+		}
 		if err := workspace.KeepRelease(dir, secrets[name]); err != nil {
 			return nil, err
 		}
@@ -141,7 +150,10 @@ func (c *proveCmd) drawReleaseSecrets(dir string, r *statement.Request) (map[str
 }
 
 // forget drops the kept secrets of pledges that were not made, or that the asker has.
-func forget(dir string, secrets map[string]statement.ReleaseSecret) (err error) {
+func (c *proveCmd) forget(dir string, secrets map[string]statement.ReleaseSecret) (err error) {
+	if c.Record != "" {
+		return nil // it kept none
+	}
 	for _, s := range secrets {
 		err = errors.Join(err, workspace.DropRelease(dir, s))
 	}
@@ -170,7 +182,7 @@ func (c *proveCmd) warnLost(env *cli.Env, r *statement.Request, plain bool) {
 }
 
 func (c *proveCmd) print(env *cli.Env, a *prover.Answer, total time.Duration) error {
-	if c.Out == cli.Dash || c.Openings == cli.Dash {
+	if c.Out == cli.Dash || c.Openings == cli.Dash || c.Pledge == cli.Dash {
 		return nil // stdout has a document already
 	}
 	facts, err := provedFacts(a.Bundle)
@@ -178,7 +190,7 @@ func (c *proveCmd) print(env *cli.Env, a *prover.Answer, total time.Duration) er
 		return err
 	}
 	if env.JSON {
-		return env.PrintJSON(proveResult{c.Out, c.Openings, facts, timingsMS{
+		return env.PrintJSON(proveResult{c.Out, c.Openings, c.Pledge, facts, timingsMS{
 			a.Timings.Prove.Milliseconds(), a.Timings.Log.Milliseconds(), total.Milliseconds(),
 		}})
 	}
@@ -190,6 +202,9 @@ func (c *proveCmd) print(env *cli.Env, a *prover.Answer, total time.Duration) er
 	env.Note("proved in %s, %s in all", cli.Duration(a.Timings.Prove), cli.Duration(total))
 	if c.Openings != "" {
 		env.Note("%s is for the asker alone", c.Openings)
+	}
+	if c.Pledge != "" {
+		env.Note("%s is for the agency: it counts once attestry pledge submit has appended it", c.Pledge)
 	}
 	return env.Print("bundle in %s", c.Out)
 }

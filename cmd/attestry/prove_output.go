@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +22,8 @@ const (
 
 // outputs are where an answer goes. They are made ready before anything is proved:
 // what is logged stays logged, and a pledge without its bundle cannot be released.
-type outputs struct{ bundle, openings *cli.Output } // openings nil: not asked for
+// openings and pledge are nil where they are not asked for.
+type outputs struct{ bundle, openings, pledge *cli.Output }
 
 // prepareOutputs refuses, and finds out, what would keep the files from being written.
 func (c *proveCmd) prepareOutputs(env *cli.Env) (*outputs, error) {
@@ -33,7 +35,7 @@ func (c *proveCmd) prepareOutputs(env *cli.Env) (*outputs, error) {
 			{What: "the request", File: c.Request}, {What: "the record", File: c.Record}, {What: "the holder's key", File: c.Holder},
 			{What: "the trust file of " + trustVariable, File: os.Getenv(trustVariable)},
 		},
-		[]cli.Named{{What: "the bundle", File: c.Out}, {What: "the openings", File: c.Openings}},
+		[]cli.Named{{What: "the bundle", File: c.Out}, {What: "the openings", File: c.Openings}, {What: "the pledge", File: c.Pledge}},
 	)
 	if err != nil {
 		return nil, err
@@ -48,16 +50,24 @@ func (c *proveCmd) prepareOutputs(env *cli.Env) (*outputs, error) {
 		o.discard()
 		return nil, err
 	}
+	if c.Pledge != "" {
+		if o.pledge, err = env.Prepare(c.Pledge, 0o644); err != nil {
+			o.discard()
+			return nil, err
+		}
+	}
 	return o, nil
 }
 
 func (o *outputs) discard() {
 	o.bundle.Discard()
 	o.openings.Discard()
+	o.pledge.Discard()
 }
 
-// write writes both files or none: the openings first, because a bundle without
-// them looks finished and is not.
+// write writes all files or none: the openings first, because a bundle without
+// them looks finished and is not, and a holder's pledge last, because it can be
+// appended from then on.
 func (o *outputs) write(a *prover.Answer) error {
 	bundle, err := a.Bundle.Marshal()
 	if err != nil {
@@ -68,16 +78,22 @@ func (o *outputs) write(a *prover.Answer) error {
 		return err
 	}
 	bundle, openings = append(bundle, '\n'), append(openings, '\n')
-	if o.openings != nil {
-		if err := o.openings.Write(openings); err != nil {
+	pledge := append(bytes.Clone(a.Bundle.Facts[0].Proofs[0].Entry), '\n')
+	var written []*cli.Output
+	for _, file := range []struct {
+		to   *cli.Output
+		data []byte
+	}{{o.openings, openings}, {o.bundle, bundle}, {o.pledge, pledge}} {
+		if file.to == nil {
+			continue
+		}
+		if err := file.to.Write(file.data); err != nil {
+			for _, w := range written {
+				err = errors.Join(err, w.Remove())
+			}
 			return lost(a.Bundle, bundle, openings, err)
 		}
-	}
-	if err := o.bundle.Write(bundle); err != nil {
-		if o.openings != nil {
-			err = errors.Join(err, o.openings.Remove())
-		}
-		return lost(a.Bundle, bundle, openings, err)
+		written = append(written, file.to)
 	}
 	return nil
 }

@@ -37,9 +37,26 @@ func (c *proveCmd) proveRecord(ctx context.Context, env *cli.Env, g *globals, r 
 	if err != nil {
 		return nil, cli.Hint(err, "--keys names a copy of the folder circuits of the agency's workspace; nothing in it is private")
 	}
-	fact := statement.FlatFact
+	return file.Prove(ctx, r, c.holderFact(), key.Secret, circuit)
+}
+
+// holderFact names the one fact that a holder proves.
+func (c *proveCmd) holderFact() string {
 	if len(c.Fact) == 1 {
-		fact = c.Fact[0]
+		return c.Fact[0]
 	}
-	return file.Prove(ctx, r, fact, key.Secret, circuit)
+	return statement.FlatFact
+}
+
+// checkPledgeFile wants a place for a holder's pledge, and for nothing else.
+func (c *proveCmd) checkPledgeFile(r *statement.Request) error {
+	pledges := c.Record != "" && r.NamedFacts()[c.holderFact()].Once != ""
+	switch {
+	case pledges && c.Pledge == "":
+		return cli.Hint(errors.New("the request pledges the record, which counts once the agency's log has it"),
+			"say --pledge FILE, and have the agency append that file with attestry pledge submit")
+	case !pledges && c.Pledge != "":
+		return errors.New("--pledge goes with --record and a fact that pledges the record: an agency logs its pledges itself")
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ import (
 //	mode FILE PERMISSIONS      the file has these permissions
 //	hold DIR                   keeps the workspace open until the session ends
 //	tagged FILE PUBLIC         puts a holder's tag in the place of TAG
-//	sealed NAME KEY PUBLIC OUT seals a record to a holder's recipient
+//	sealed NAME KEY PUBLIC OUT [FLAG…]  seals a record to a holder's recipient
 //	circuits DIR TO            copies a workspace's proving keys
 //	rename FROM TO             renames a file or directory
 //	requirelogged TRUST TO     writes a trust file that wants every proof logged
@@ -106,7 +106,7 @@ func tagged(ts *testscript.TestScript, _ bool, args []string) {
 // sealed runs record open for the recipient of a holder's public part.
 func sealed(ts *testscript.TestScript, _ bool, args []string) {
 	public := readPublic(ts, args[2])
-	ts.Check(ts.Exec("attestry", "record", "open", args[0], args[1], "--to", public.Recipient, "-o", args[3]))
+	ts.Check(ts.Exec("attestry", append([]string{"record", "open", args[0], args[1], "--to", public.Recipient, "-o", args[3]}, args[4:]...)...))
 }
 
 func readPublic(ts *testscript.TestScript, name string) (public holderPublic) {

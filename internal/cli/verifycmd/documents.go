@@ -22,6 +22,7 @@ var (
 	trustDocument    = document{verifier.TrustFormat, "a trust file"}
 	openingsDocument = document{verifier.OpeningsFormat, "an openings file"}
 	requestDocument  = document{statement.RequestFormat, "a request"}
+	receiptDocument  = document{verifier.ReceiptFormat, "a receipt"}
 )
 
 // ReadBundle reads a bundle from a file or from standard input. Like the other
@@ -38,6 +39,11 @@ func ReadTrust(env *cli.Env, name string) (*verifier.Trust, error) {
 // ReadOpenings reads an openings file.
 func ReadOpenings(env *cli.Env, name string) (*verifier.Openings, error) {
 	return read(env, name, openingsDocument, verifier.ParseOpenings)
+}
+
+// ReadReceipt reads a receipt.
+func ReadReceipt(env *cli.Env, name string) (*verifier.Receipt, error) {
+	return read(env, name, receiptDocument, verifier.ParseReceipt)
 }
 
 // ReadRequest reads a request in YAML or JSON.
@@ -70,7 +76,7 @@ func documentOf(data []byte) (document, bool) {
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &head) != nil {
 		return document{}, false
 	}
-	for _, d := range []document{bundleDocument, trustDocument, openingsDocument, requestDocument} {
+	for _, d := range []document{bundleDocument, trustDocument, openingsDocument, requestDocument, receiptDocument} {
 		if head.Format == d.format {
 			return d, true
 		}
