@@ -226,6 +226,9 @@ func (f *RecordFile) fact(r *statement.Request, name string, asked statement.Fac
 		return nil, fmt.Errorf("%w: the record is of registry %s", ErrFalse, schema.Registry)
 	}
 	out := &fact{name: name, asked: asked, anchors: an, circuit: circuit}
+	if err := asOf(asked, an.epochEntry); err != nil {
+		return nil, err
+	}
 	if err := timely(r, asked, an.epochEntry, time.Now()); err != nil {
 		return nil, err
 	}
@@ -248,6 +251,15 @@ func (f *RecordFile) fact(r *statement.Request, name string, asked statement.Fac
 		return nil, fmt.Errorf("%w: its path does not lead to the epoch's root", ErrBadRecord)
 	}
 	return out, nil
+}
+
+// asOf refuses a request of another epoch than the file's, as far as the file tells.
+func asOf(asked statement.FactRequest, e *ledger.EpochEntry) error {
+	later := !asked.AsOf.Time.IsZero() && e.Time > statement.FormatTime(asked.AsOf.Time)
+	if later || asked.AsOf.Number != 0 && asked.AsOf.Number != uint64(e.Number) {
+		return fmt.Errorf("%w: the record was opened at epoch %d of %s, and the request is as of %s", ErrNoEpoch, e.Number, e.Time, asked.AsOf)
+	}
+	return nil
 }
 
 func (f *RecordFile) anchors(circuit *Circuit) (anchors, error) {

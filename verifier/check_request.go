@@ -249,6 +249,22 @@ func (r *run) missingFacts() []Check {
 	return out
 }
 
+// checkContext wants the facts to be of one asking. A request that came with its nonce
+// holds each fact to it; without one, facts that were proved for different askings
+// would pass for one answer.
+func (r *run) checkContext() Check {
+	const expected = "facts of one asking: equal audience, purpose, nonce, expiry and grant"
+	first := r.facts[0].Context
+	for _, f := range r.facts[1:] {
+		got := f.Context
+		got.Fact = first.Fact
+		if !reflect.DeepEqual(got, first) {
+			return fail(CheckContext, OnComputation, expected, fmt.Sprintf("facts %s and %s were proved for different askings", first.Fact, f.Name))
+		}
+	}
+	return pass(CheckContext, OnComputation, expected, fmt.Sprintf("%d %s, one asking", len(r.facts), plural(len(r.facts), "fact")))
+}
+
 func (r *run) checkAsOf(f *view) Check {
 	e := f.epoch.entry
 	observed := fmt.Sprintf("epoch %d of %s", e.Number, e.Time)

@@ -56,6 +56,7 @@ const (
 	CheckExpiry       = "expiry"       // the bundle has not expired
 	CheckNullifier    = "nullifier"    // a pledge is in a declared scope, agreed to and live
 	CheckTree         = "tree"         // the committed tree is well formed
+	CheckContext      = "context"      // the facts answer one asking
 	CheckTies         = "ties"         // tied values of different facts are equal
 )
 

@@ -166,7 +166,7 @@ func (r *run) steps() []func(*view) Check {
 func (r *run) wholeBundle() []Check {
 	checks := r.missingFacts()
 	checks = append(checks, r.strayOpenings()...)
-	return append(checks, r.checkTies())
+	return append(checks, r.checkContext(), r.checkTies())
 }
 
 func (r *run) fact(name string) *view {

@@ -418,6 +418,24 @@ func TestHolderConsent(t *testing.T) {
 			t.Errorf("holder %v: %v failed, want %v", holder, failed, want)
 		}
 	}
+	// An agency pledges the record of nobody, with no holder's secret: the verdict does
+	// not need the request to see it.
+	w := newWorld(t, "agency.example/log", schema)
+	r := flatRequest(t, "once: mortgage")
+	for name, lie := range map[string]tamper{
+		"no secret": {question: func(_ int, q *statement.Question) { q.Holder = false }},
+		"the issuer's consent for the holder's": {
+			question: func(_ int, q *statement.Question) { q.Holder = false },
+			entry:    func(_ int, e *ledger.ProofEntry) { w.sign(e.SignConsent(w.issuer)) },
+		},
+		"the issuer's consent beside the holder's": {entry: func(_ int, e *ledger.ProofEntry) { w.sign(e.SignConsent(w.issuer)) }},
+	} {
+		b, _ := w.bundle(r, lie)
+		v, err := Verify(b, Options{Trust: w.trust(), At: testTime})
+		if err != nil || !slices.Equal(outcomes(t, v), []string{CheckNullifier}) {
+			t.Errorf("%s: %v %v", name, outcomes(t, v), err)
+		}
+	}
 }
 
 // TestAsOfInstant: with the successor the epoch was the last one then, and without
@@ -472,6 +490,49 @@ func TestJoin(t *testing.T) {
 	b.Facts = b.Facts[1:]
 	if v, err = Verify(b, o); err != nil || !slices.Equal(outcomes(t, v), []string{CheckRequest, CheckTies}) {
 		t.Errorf("a fact missing: %v %v", err, outcomes(t, v))
+	}
+}
+
+// TestFactsOfTwoAskings: facts that were proved for different askings are no answer,
+// though a request without nonce, or none at all, has nothing to hold them to.
+func TestFactsOfTwoAskings(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	grant := canon.Uint64(3)
+	cases := map[string]struct {
+		change func(c *statement.Context)
+		want   []string
+	}{
+		"one asking":      {func(*statement.Context) {}, nil},
+		"another nonce":   {func(c *statement.Context) { c.Nonce[0] ^= 1 }, []string{CheckContext}},
+		"another bank":    {func(c *statement.Context) { c.Audience = "bank-b" }, []string{CheckContext}},
+		"another purpose": {func(c *statement.Context) { c.Purpose = "marketing" }, []string{CheckContext}},
+		"another expiry":  {func(c *statement.Context) { c.Expires = "2027-01-01T00:00:00Z" }, []string{CheckContext}},
+		"a grant":         {func(c *statement.Context) { c.Grant = &grant }, []string{CheckContext}},
+	}
+	for name, c := range cases {
+		r := parseRequest(t, "facts:", "  a: {registry: titles}", "  b: {registry: titles}")
+		if err := r.Fill(zeroReader{}); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := w.answer(r, "a", testRecord, tamper{})
+		b, _ := w.answer(r, "b", testRecord, tamper{context: c.change})
+		bundle := reparse(t, &Bundle{Format: BundleFormat, Facts: []Fact{a, b}})
+		v, err := Verify(bundle, Options{Trust: w.trust(), At: testTime})
+		if err != nil || !slices.Equal(outcomes(t, v), c.want) {
+			t.Errorf("%s: %v failed, want %v (%v)", name, outcomes(t, v), c.want, err)
+		}
+	}
+	// A plain request has no nonce to compare.
+	r := parseRequest(t, "facts:", "  a: {registry: titles}", "  b: {registry: titles}")
+	plain := *r
+	if err := r.Fill(zeroReader{}); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := w.answer(r, "a", testRecord, tamper{})
+	b, _ := w.answer(r, "b", testRecord, tamper{context: func(c *statement.Context) { c.Nonce[0] ^= 1 }})
+	v, err := Verify(&Bundle{Format: BundleFormat, Facts: []Fact{a, b}}, Options{Trust: w.trust(), Request: &plain, At: testTime})
+	if err != nil || !slices.Equal(outcomes(t, v), []string{CheckContext}) {
+		t.Errorf("a plain request: %v %v", outcomes(t, v), err)
 	}
 }
 
