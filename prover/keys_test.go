@@ -4,26 +4,32 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/attestry/attestry/circuits"
 	"github.com/attestry/attestry/verifier"
 )
 
-// keyDir holds development keys, made once for all tests of the package.
-var keyDir string
-
-func TestMain(m *testing.M) {
+// keyDir holds development keys, made once for all tests of the package that need them.
+var keyDir = sync.OnceValue(func() string {
 	dir, err := os.MkdirTemp("", "attestry-prover-test-*")
 	if err != nil {
 		panic(err)
 	}
-	keyDir = filepath.Join(dir, "circuits")
-	if _, err := SetupDevelopment(keyDir, func(string) {}); err != nil {
+	made = dir
+	dir = filepath.Join(dir, "circuits")
+	if _, err := SetupDevelopment(dir, func(string) {}); err != nil {
 		panic(err)
 	}
+	return dir
+})
+
+var made string // what keyDir made, to be removed
+
+func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(made); err != nil {
 		panic(err)
 	}
 	os.Exit(code)
@@ -33,7 +39,7 @@ func TestMain(m *testing.M) {
 func copyKeys(t *testing.T) (dir string, keys CircuitKeys) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "circuits")
-	if err := os.CopyFS(dir, os.DirFS(keyDir)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(keyDir())); err != nil {
 		t.Fatal(err)
 	}
 	m, err := ReadManifest(dir)
@@ -82,10 +88,10 @@ func TestDamagedKeysAreRefused(t *testing.T) {
 func TestOtherCircuitIsRefused(t *testing.T) {
 	_, keys := copyKeys(t)
 	keys.Circuit[0] ^= 1
-	if _, err := load(keyDir, definitions()[0], keys); !errors.Is(err, ErrOtherCircuit) {
+	if _, err := load(keyDir(), definitions()[0], keys); !errors.Is(err, ErrOtherCircuit) {
 		t.Errorf("keys for another constraint system: %v", err)
 	}
-	if _, err := LoadCircuit(keyDir, "future"); !errors.Is(err, ErrNoKeys) {
+	if _, err := LoadCircuit(keyDir(), "future"); !errors.Is(err, ErrNoKeys) {
 		t.Errorf("a circuit without keys: %v", err)
 	}
 	if _, err := LoadCircuit(t.TempDir(), "present"); !errors.Is(err, ErrNoKeys) {
@@ -96,7 +102,7 @@ func TestOtherCircuitIsRefused(t *testing.T) {
 // Rule 1: the verifying key ignores no input. gnark does not report unused inputs;
 // their points would be infinity, which the verifier's reader refuses.
 func TestVerifyingKeyUsesItsInput(t *testing.T) {
-	c, err := LoadCircuit(keyDir, "present")
+	c, err := LoadCircuit(keyDir(), "present")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +123,7 @@ func TestVerifyingKeyUsesItsInput(t *testing.T) {
 // A proving key whose delta is infinity still makes proofs that verify, and they
 // show the record: the blinding of A and B is gone. It is refused.
 func TestKeyWithoutBlindingIsRefused(t *testing.T) {
-	c, err := LoadCircuit(keyDir, "present")
+	c, err := LoadCircuit(keyDir(), "present")
 	if err != nil {
 		t.Fatal(err)
 	}

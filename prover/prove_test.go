@@ -36,7 +36,7 @@ func trueInput() *circuits.PresentInput {
 }
 
 func TestProve(t *testing.T) {
-	c, err := LoadCircuit(keyDir, "present")
+	c, err := LoadCircuit(keyDir(), "present")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestProve(t *testing.T) {
 
 // A false statement has no proof, and its error quotes nothing of the record.
 func TestProveFalse(t *testing.T) {
-	c, err := LoadCircuit(keyDir, "present")
+	c, err := LoadCircuit(keyDir(), "present")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestProveFalse(t *testing.T) {
 }
 
 func BenchmarkProve(b *testing.B) {
-	c, err := LoadCircuit(keyDir, "present")
+	c, err := LoadCircuit(keyDir(), "present")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"errors"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,15 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/consensys/gnark-crypto/ecc"
-	"github.com/consensys/gnark/backend/groth16"
-	groth16bn254 "github.com/consensys/gnark/backend/groth16/bn254"
-	"github.com/consensys/gnark/constraint"
-	"github.com/consensys/gnark/frontend"
-	"github.com/consensys/gnark/frontend/cs/r1cs"
 	"github.com/consensys/gnark/logger"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/attestry/attestry/internal/standin"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/ledgertest"
 	"github.com/attestry/attestry/ledger/store"
@@ -36,49 +30,30 @@ func TestMain(m *testing.M) {
 // verifyAt is the server's clock in tests.
 var verifyAt = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-// standIn is a circuit with attestry's one public input that proves every value of
-// it, so that an honest bundle can be made in milliseconds.
-type standIn struct {
-	D       frontend.Variable `gnark:",public"`
-	X, Y, Z frontend.Variable
-}
-
-func (c *standIn) Define(api frontend.API) error {
-	api.AssertIsEqual(api.Mul(c.X, c.X), c.Y)
-	api.AssertIsEqual(api.Mul(c.Y, c.Z), c.D)
-	return nil
-}
-
+// standInKeys are keys of the stand-in circuit, so that an honest bundle can be made
+// in milliseconds.
 type standInKeys struct {
-	ccs constraint.ConstraintSystem
-	pk  groth16.ProvingKey
-	vk  *verifier.VerifyingKey
+	gnark *standin.Keys
+	vk    *verifier.VerifyingKey
 }
 
 var keys = sync.OnceValue(func() *standInKeys {
-	ccs, err := frontend.Compile(ecc.BN254.ScalarField(), r1cs.NewBuilder, &standIn{})
+	made, err := standin.Setup()
 	if err != nil {
 		panic(err)
 	}
-	pk, vk, err := groth16.Setup(ccs)
-	if err != nil {
-		panic(err)
-	}
-	g := vk.(*groth16bn254.VerifyingKey)
+	g := made.VK
 	ours, err := verifier.NewVerifyingKey(g.G1.Alpha, g.G2.Beta, g.G2.Gamma, g.G2.Delta, g.G1.K[0], g.G1.K[1])
 	if err != nil {
 		panic(err)
 	}
-	return &standInKeys{ccs, pk, ours}
+	return &standInKeys{made, ours}
 })
 
 // prove gives the proof of D = d.
 func (k *standInKeys) prove(t testing.TB, d statement.Element) []byte {
 	t.Helper()
-	z := new(big.Int).ModInverse(big.NewInt(9), ecc.BN254.ScalarField())
-	z.Mul(z, d.Big())
-	w := must(frontend.NewWitness(&standIn{D: d.Big(), X: 3, Y: 9, Z: z}, ecc.BN254.ScalarField()))(t)
-	proof := must(groth16.Prove(k.ccs, k.pk, w))(t).(*groth16bn254.Proof)
+	proof := must(k.gnark.Prove(d.Big()))(t)
 	a, b, c := proof.Ar.Bytes(), proof.Bs.Bytes(), proof.Krs.Bytes()
 	return slices.Concat(a[:], b[:], c[:])
 }
