@@ -42,6 +42,11 @@ func (g *globals) AfterApply(ctx *kong.Context) error {
 	return nil
 }
 
+// Guard keeps results from being written over files of the workspace.
+func (g *globals) Guard(name string) error {
+	return cli.Hint(workspace.RefuseOwn(g.workspaceDir(), name), "name a file elsewhere: what the workspace keeps there would be lost")
+}
+
 // isGiven tells whether a flag is on the command line, and not only in a variable.
 func isGiven(ctx *kong.Context, flag string) bool {
 	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == flag })

@@ -36,6 +36,10 @@ func (f *Flags) Common() *Flags { return f }
 // which embeds [Flags].
 type Grammar interface{ Common() *Flags }
 
+// Guard is a [Grammar] that refuses some places for results, by the file's whole name
+// with the links of its directory followed.
+type Guard interface{ Guard(name string) error }
+
 // Streams are a program's input and outputs.
 type Streams struct {
 	In       io.Reader
@@ -63,6 +67,7 @@ type Env struct {
 	Flags
 	Program string
 
+	guard      func(name string) error // nil: refuses nothing
 	stdinTaken bool
 }
 
@@ -93,6 +98,9 @@ func Main(ctx context.Context, name, description string, g Grammar, args []strin
 		return env.fail(Hint(err, helpHint, parsed.Selected().FullPath()))
 	}
 	env.Flags = *g.Common()
+	if refuses, ok := g.(Guard); ok {
+		env.guard = refuses.Guard
+	}
 	return env.fail(parsed.Run())
 }
 

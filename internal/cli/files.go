@@ -107,6 +107,11 @@ func (e *Env) Prepare(name string, mode fs.FileMode) (*Output, error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		o.name = target // a link stays one
 	}
+	if e.guard != nil {
+		if err := e.guard(followed(o.name)); err != nil {
+			return nil, err
+		}
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
@@ -119,6 +124,19 @@ func (e *Env) Prepare(name string, mode fs.FileMode) (*Output, error) {
 		return nil, fmt.Errorf("%s cannot be written: %w", name, cause(err))
 	}
 	return o, nil
+}
+
+// followed gives the whole name of a file that is perhaps not there yet, with the
+// links of its directory followed.
+func followed(name string) string {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		dir = filepath.Dir(name)
+	}
+	if whole, err := filepath.Abs(dir); err == nil {
+		dir = whole
+	}
+	return filepath.Join(dir, filepath.Base(name))
 }
 
 // cause leaves the temporary file's name out of an error.
