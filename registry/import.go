@@ -51,6 +51,12 @@ type parsed struct {
 // memory until they are staged. progress, which may be nil, hears of bytes and rows
 // read.
 func (s *Store) Import(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int)) (Counts, error) {
+	return s.ImportIf(ctx, r, f, progress, func(Counts) error { return nil })
+}
+
+// ImportIf is [Store.Import] of a file whose changes somebody agrees to: what accept
+// refuses, with its error, changes nothing.
+func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int), accept func(Counts) error) (Counts, error) {
 	file, err := s.parse(ctx, r, f, progress)
 	if err != nil {
 		return Counts{}, err
@@ -61,7 +67,9 @@ func (s *Store) Import(ctx context.Context, r io.Reader, f Format, progress func
 	slices.SortFunc(file.rows, func(a, b parsed) int { return bytes.Compare(a.key[:], b.key[:]) })
 	var counts Counts
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		counts, err = s.stage(tx, file)
+		if counts, err = s.stage(tx, file); err == nil {
+			err = accept(counts)
+		}
 		return errors.Join(err, ctx.Err())
 	})
 	if err != nil {

@@ -14,13 +14,14 @@ import (
 )
 
 type registryImportCmd struct {
-	Name   string `arg:"" placeholder:"NAME" help:"The registry."`
-	File   string `arg:"" placeholder:"FILE" help:"CSV with a header, or NDJSON, by its ending; - is standard input."`
-	Format string `enum:",csv,ndjson" default:"" placeholder:"csv|ndjson" help:"The file's format, where its ending does not say it."`
+	Name      string `arg:"" placeholder:"NAME" help:"The registry."`
+	File      string `arg:"" placeholder:"FILE" help:"CSV with a header, or NDJSON, by its ending; - is standard input."`
+	Deletions bool   `name:"allow-deletions" help:"Take a file that deletes more than half of the registry."`
+	Format    string `enum:",csv,ndjson" default:"" placeholder:"csv|ndjson" help:"The file's format, where its ending does not say it."`
 }
 
 func (*registryImportCmd) Help() string {
-	return `The file is the whole registry as it is now: records that it lacks are deleted, those that it has with other values are updated. Either all of the file is good, or nothing changes. What was imported counts from the next commit on.
+	return `The file is the whole registry as it is now: records that it lacks are deleted, those that it has with other values are updated. Either all of the file is good, or nothing changes. What was imported counts from the next commit on. A file that lacks more than half of the records of a registry of 10 or more is taken for one that was cut off, and refused, unless --allow-deletions says that it is meant.
 
 A file may have more columns than the schema names. Values and column names may be in any script.
 
@@ -63,11 +64,32 @@ func importInto(ctx context.Context, env *cli.Env, s *registry.Store, file io.Re
 	}
 	bar := env.Progress("import " + c.Name)
 	defer bar.End()
-	counts, err := s.Import(ctx, r, format, func(bytes int64, _ int) { bar.Update(bytes, size) })
+	counts, err := s.ImportIf(ctx, r, format, func(bytes int64, _ int) { bar.Update(bytes, size) }, c.accept)
+	if errors.Is(err, errManyDeletions) {
+		return counts, cli.Hint(fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err), "is the file cut off? say --allow-deletions if it is the whole registry")
+	}
 	if err != nil {
 		err = cli.Interrupted(fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err), "nothing was changed")
 	}
 	return counts, err
+}
+
+// errManyDeletions says that a file looks cut off.
+var errManyDeletions = errors.New("the file lacks more than half of the registry")
+
+// guardedRecords is from how many records on a registry is not halved unasked: a
+// smaller one is seen at a glance.
+const guardedRecords = 10
+
+// accept refuses a file that would delete more than half of the records that the
+// latest epoch has. One that is there under another key is not deleted.
+func (c *registryImportCmd) accept(n registry.Counts) error {
+	had := n.Deleted + n.Updated + n.Unchanged
+	if gone := n.Deleted - n.Renamed; c.Deletions || had < guardedRecords || 2*gone <= had {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s inserted, %s updated, %s deleted, %s unchanged", errManyDeletions,
+		cli.Plural(n.Rows, "row"), cli.Count(n.Inserted), cli.Count(n.Updated), cli.Count(n.Deleted), cli.Count(n.Unchanged))
 }
 
 // formatOf gives a file's format: the one that was said, else the one of the ending.
