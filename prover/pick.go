@@ -39,7 +39,7 @@ func newSelection(s *registry.Store, epoch uint64, c *statement.CompiledFact) (s
 
 // byKey gives the record of a key if it satisfies the fact. Otherwise it fails with
 // [ErrFalse], naming the conditions that fail and the record's key, for the
-// agency's own eyes; never a value. What an asker is told is for others to decide.
+// agency's own eyes; never a value. See [AskerError] for what an asker is told.
 func (sel *selection) byKey(key string, subject *string) (*registry.Record, error) {
 	r, err := sel.store.Get(sel.epoch, key)
 	if errors.Is(err, registry.ErrNoRecord) {

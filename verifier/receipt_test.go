@@ -2,15 +2,18 @@ package verifier
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
+	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
@@ -69,6 +72,40 @@ func TestCompleteTakesTheLoggedProof(t *testing.T) {
 	v, err := Verify(complete, Options{Trust: w.trust(), Request: r, Openings: openings, At: testTime})
 	if err != nil || !v.OK {
 		t.Errorf("%v %v", outcomes(t, v), err)
+	}
+}
+
+var receiptMutations = flag.Int("receipt-mutations", 300, "how many single-byte changes of a receipt TestChangedReceipts makes")
+
+// TestChangedReceipts: a bundle that was completed with a changed receipt does not pass.
+func TestChangedReceipts(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	r := flatRequest(t, "once: mortgage")
+	b, openings, receipt := submitted(t, w, r)
+	good := ensure[[]byte](t)(receipt.Marshal())
+	verify := ensure[*Verifier](t)(New(w.trust()))
+	passes := func(data []byte) bool {
+		receipt, err := ParseReceipt(data)
+		if err != nil {
+			return false
+		}
+		complete, err := b.Complete(receipt)
+		if err != nil {
+			return false
+		}
+		v, err := verify.Verify(complete, Options{Request: r, Openings: openings, At: testTime})
+		return err == nil && v.OK
+	}
+	if !passes(good) {
+		t.Fatal("the receipt as it is does not complete the bundle")
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range *receiptMutations {
+		changed, at := slices.Clone(good), random.IntN(len(good))
+		changed[at] ^= byte(1 << random.IntN(8))
+		if same, err := canon.Canonicalize(changed); passes(changed) && (err != nil || !slices.Equal(same, good)) {
+			t.Errorf("byte %d changed from %q to %q passes", at, good[at], changed[at])
+		}
 	}
 }
 
