@@ -152,6 +152,9 @@ func TestHolderPledgesRefused(t *testing.T) {
 		t.Errorf("a record without holder: %v", err)
 	}
 	file := h.open(true)
+	if h.open(false).Serial != nil || file.Serial == nil {
+		t.Error("the serial is not there for pledging alone")
+	}
 	for name, c := range map[string]struct {
 		file *prover.RecordFile
 		text string
