@@ -80,7 +80,10 @@ func (r *Rules) applySchema(st State, index uint64, e *SchemaEntry) error {
 	}
 	row := schemaState{
 		Index: index, Registry: registry, Issuer: issuer, Serial: e.Serial,
-		KeyDomain: e.Schema.Domain("key"), Scopes: scopes,
+		KeyDomain: e.Schema.Domain("key"), Scopes: scopes, Derived: e.Schema.Derived,
+	}
+	if err := takeNames(st, e); err != nil {
+		return err
 	}
 	if err := putRow(st, tableSchemas, identity[:], row); err != nil {
 		return err
@@ -97,6 +100,9 @@ func (r *Rules) schemaIssuer(st State, e *SchemaEntry) (IssuerKey, error) {
 	found, err := getRow(st, TableRegistries, []byte(registry), &state)
 	if err != nil {
 		return IssuerKey{}, err
+	}
+	if state.Source != "" {
+		return IssuerKey{}, fmt.Errorf("%w: registry %s derives from %s", ErrConflict, registry, state.Source)
 	}
 	if !found {
 		if e.Previous != nil {
@@ -118,6 +124,8 @@ func (r *Rules) schemaIssuer(st State, e *SchemaEntry) (IssuerKey, error) {
 		return IssuerKey{}, fmt.Errorf("%w: registry %s has another serial secret, which would free every pledge", ErrConflict, registry)
 	case !e.Schema.Domain("key").Equal(old.KeyDomain):
 		return IssuerKey{}, fmt.Errorf("%w: registry %s has another domain of keys, which would free pledges", ErrConflict, registry)
+	case !statement.KeepsDerived(&statement.Schema{Derived: old.Derived}, &e.Schema):
+		return IssuerKey{}, fmt.Errorf("%w: registry %s has other definitions of its derived registries, whose names would mean something else", ErrConflict, registry)
 	}
 	return old.Issuer, nil
 }
@@ -170,7 +178,7 @@ func (r *Rules) applyEpoch(st State, index uint64, e *EpochEntry) error {
 	}
 	row := epochState{
 		Index: index, Registry: e.Registry, Schema: e.Schema,
-		Number: uint64(e.Number), Time: e.Time, Root: e.Root,
+		Number: uint64(e.Number), Time: e.Time, Root: e.Root, Derived: e.Derived,
 	}
 	if err := putRow(st, tableEpochs, identity[:], row); err != nil {
 		return err
@@ -188,11 +196,8 @@ func (r *Rules) checkEpoch(st State, e *EpochEntry) (registryState, error) {
 	if err != nil {
 		return state, err
 	}
-	if !found {
+	if !found || state.Source != "" {
 		return state, fmt.Errorf("%w: registry %s has no schema entry", ErrUnknown, e.Registry)
-	}
-	if len(e.Derived) > 0 || len(e.Joins) > 0 {
-		return state, fmt.Errorf("%w: derived registries, which a schema of this version cannot define", ErrNotAccepted)
 	}
 	if e.Schema != state.Schema {
 		return state, fmt.Errorf("%w: epoch %d of registry %s is not under its present schema", ErrEpochChain, e.Number, e.Registry)
@@ -202,6 +207,9 @@ func (r *Rules) checkEpoch(st State, e *EpochEntry) (registryState, error) {
 		return state, err
 	}
 	if err := checkPredecessor(st, e, state); err != nil {
+		return state, err
+	}
+	if err := checkDerived(st, e, schema.Derived); err != nil {
 		return state, err
 	}
 	if err := e.VerifySignature(schema.Issuer); err != nil {

@@ -60,12 +60,13 @@ func (r *Rules) checkPublic(st State, e *ProofEntry) (*CircuitEntry, epochState,
 	if err != nil {
 		return nil, epochState{}, err
 	}
+	root, ok := epoch.rootOf(p.Registry)
 	switch {
-	case p.Registry != epoch.Registry:
-		return nil, epochState{}, fmt.Errorf("%w: the epoch is of registry %s, not %s", ErrConflict, epoch.Registry, p.Registry)
+	case !ok:
+		return nil, epochState{}, fmt.Errorf("%w: the epoch is of registry %s, and gives no root for %s", ErrConflict, epoch.Registry, p.Registry)
 	case p.Schema != epoch.Schema:
 		return nil, epochState{}, fmt.Errorf("%w: epoch %d of registry %s has another schema", ErrConflict, epoch.Number, p.Registry)
-	case e.Root != epoch.Root:
+	case e.Root != root:
 		return nil, epochState{}, fmt.Errorf("%w: epoch %d of registry %s", ErrWrongRoot, epoch.Number, p.Registry)
 	}
 	return circuit.Entry, epoch, nil
@@ -76,6 +77,9 @@ func (r *Rules) checkPublic(st State, e *ProofEntry) (*CircuitEntry, epochState,
 // of the pledge without its leaf.
 func checkPledge(st State, e *ProofEntry, epoch epochState) (*pledgeState, error) {
 	registry := e.Public.Registry
+	if registry != epoch.Registry {
+		return nil, fmt.Errorf("%w: a pledge of registry %s, which derives from %s", ErrConflict, registry, epoch.Registry)
+	}
 	var state registryState
 	if _, err := getRow(st, TableRegistries, []byte(registry), &state); err != nil {
 		return nil, err

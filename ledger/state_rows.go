@@ -16,6 +16,7 @@ type schemaState struct {
 	Serial    statement.Digest     `json:"serial"`
 	KeyDomain statement.TextDomain `json:"key_domain"`
 	Scopes    []scopeRule          `json:"scopes"`
+	Derived   []statement.Derived  `json:"derived,omitempty"`
 }
 
 // scope gives the rule of a scope by its element.
@@ -41,10 +42,23 @@ type epochState struct {
 	Number   uint64            `json:"number"`
 	Time     string            `json:"time"`
 	Root     statement.Element `json:"root"`
+	// Derived gives the roots of the registries that derive from this one, by name.
+	Derived map[string]statement.Element `json:"derived,omitempty"`
 }
 
-// registryState is where a registry's two chains stand.
+// rootOf gives the epoch's root for its registry or for one that derives from it.
+func (e *epochState) rootOf(registry string) (statement.Element, bool) {
+	if registry == e.Registry {
+		return e.Root, true
+	}
+	root, ok := e.Derived[registry]
+	return root, ok
+}
+
+// registryState is where a registry's two chains stand. A derived registry has
+// those of its source, and nothing but that one's name here.
 type registryState struct {
+	Source string           `json:"source,omitempty"` // of a derived registry
 	Schema statement.Digest `json:"schema"`
 	Epoch  statement.Digest `json:"epoch"`  // zero before the first
 	Number uint64           `json:"number"` // of that epoch; 0 before the first

@@ -68,7 +68,11 @@ func (v View) Epoch(identity statement.Digest) (EpochRef, error) {
 
 // EpochNumber gives a registry's epoch by its number.
 func (v View) EpochNumber(registry string, number uint64) (EpochRef, error) {
-	data, err := v.State.Get(tableNumbers, namedKey(registry, indexKey(number)))
+	source, err := v.Source(registry)
+	if err != nil {
+		return EpochRef{}, err
+	}
+	data, err := v.State.Get(tableNumbers, namedKey(source, indexKey(number)))
 	if err != nil {
 		return EpochRef{}, err
 	}
@@ -145,9 +149,26 @@ func (v View) LivePledge(registry string, scope, nullifier statement.Element) (u
 
 func (v View) registry(name string) (registryState, error) {
 	var state registryState
-	found, err := getRow(v.State, TableRegistries, []byte(name), &state)
-	if err == nil && !found {
-		err = fmt.Errorf("%w: registry %s", ErrUnknown, name)
+	source, err := v.Source(name)
+	if err != nil {
+		return state, err
 	}
+	_, err = getRow(v.State, TableRegistries, []byte(source), &state)
 	return state, err
+}
+
+// Source gives the registry that one derives from: its own name where it has
+// records of its own.
+func (v View) Source(name string) (string, error) {
+	var state registryState
+	found, err := getRow(v.State, TableRegistries, []byte(name), &state)
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+		return "", fmt.Errorf("%w: registry %s", ErrUnknown, name)
+	case state.Source != "":
+		return state.Source, nil
+	}
+	return name, nil
 }

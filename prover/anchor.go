@@ -16,6 +16,8 @@ import (
 type anchors struct {
 	circuit, schema, epoch uint64
 	successor              *uint64
+	joined                 *uint64 // the epoch that a derived registry joins
+	oldest                 string  // the instant of the epoch, or of the joined one where that is older
 	schemaEntry            *ledger.SchemaEntry
 	epochEntry             *ledger.EpochEntry
 	public                 statement.Public
@@ -30,6 +32,9 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 	schemaIndex, schema, err := a.Ledger.SchemaByIdentity(epoch.Schema)
 	if err != nil {
 		return anchors{}, err
+	}
+	if _, ok := epoch.RootOf(fact.Registry); !ok {
+		return anchors{}, fmt.Errorf("%w: epoch %d of registry %s has no %s yet, which its schema defines later", ErrNoEpoch, epoch.Number, epoch.Registry, fact.Registry)
 	}
 	circuitIndex, _, err := a.Ledger.Circuit(circuit.Keys.Circuit, circuit.Keys.VK)
 	if err != nil {
@@ -46,10 +51,37 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 			Registry: fact.Registry, Schema: epoch.Schema, Epoch: identity,
 		},
 	}
+	if err := a.join(&an, fact.Registry); err != nil {
+		return an, err
+	}
 	if !fact.AsOf.Time.IsZero() {
 		an.successor, err = a.successor(epoch)
 	}
 	return an, err
+}
+
+// about gives the schema of the facts about a registry that the anchors are of.
+func (an *anchors) about(registry string) (*statement.Schema, error) {
+	schema, ok := an.schemaEntry.Schema.Of(registry)
+	if !ok {
+		return nil, fmt.Errorf("%w: the schema of registry %s does not define %s", ErrNoRegistry, an.schemaEntry.Schema.Registry, registry)
+	}
+	return schema, nil
+}
+
+// join finds the epoch that a derived registry joins.
+func (a *Agency) join(an *anchors, registry string) error {
+	an.oldest = an.epochEntry.Time
+	definition, derived := an.schemaEntry.Schema.Definition(registry)
+	if !derived || definition.Join == nil {
+		return nil
+	}
+	index, joined, err := a.Ledger.EpochByIdentity(an.epochEntry.Joins[definition.Join.Registry])
+	if err != nil {
+		return err
+	}
+	an.joined, an.oldest = &index, min(an.oldest, joined.Time) // in this format the order of texts is that of instants
+	return nil
 }
 
 // epoch finds the epoch that a fact asks for.
@@ -73,7 +105,7 @@ func (a *Agency) epoch(fact statement.FactRequest) (index uint64, e *ledger.Epoc
 
 // timely refuses what no verifier would take at this time: a request that has
 // expired, an instant to come, an epoch older than the request allows.
-func timely(r *statement.Request, f statement.FactRequest, e *ledger.EpochEntry, now time.Time) error {
+func timely(r *statement.Request, f statement.FactRequest, an anchors, now time.Time) error {
 	if r.Expires != "" {
 		expires, err := statement.ParseTime(r.Expires)
 		if err == nil && !now.Before(expires) {
@@ -86,12 +118,12 @@ func timely(r *statement.Request, f statement.FactRequest, e *ledger.EpochEntry,
 	if f.AsOf.Time.After(now) {
 		return fmt.Errorf("%w: as of %s: nobody knows the last epoch of an instant to come", ErrNoEpoch, f.AsOf)
 	}
-	committed, err := statement.ParseTime(e.Time)
+	committed, err := statement.ParseTime(an.oldest)
 	if err != nil {
 		return err
 	}
 	if limit := f.MaxAgeDuration(); limit > 0 && now.Sub(committed) > limit {
-		return fmt.Errorf("%w: epoch %d of registry %s is %s old, and the request takes at most %s: commit a new one", ErrNoEpoch, e.Number, f.Registry, now.Sub(committed).Truncate(time.Second), limit)
+		return fmt.Errorf("%w: epoch %d of registry %s is %s old, and the request takes at most %s: commit a new one", ErrNoEpoch, an.epochEntry.Number, f.Registry, now.Sub(committed).Truncate(time.Second), limit)
 	}
 	return nil
 }
@@ -115,6 +147,13 @@ func (a *Agency) show(an anchors, f *verifier.Fact, checkpoint []byte) (err erro
 	}
 	if f.Epoch, err = a.logged(an.epoch, checkpoint); err != nil {
 		return err
+	}
+	if an.joined != nil {
+		joined, err := a.logged(*an.joined, checkpoint)
+		if err != nil {
+			return err
+		}
+		f.Joined = &joined
 	}
 	if an.successor == nil {
 		return nil

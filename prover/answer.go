@@ -133,10 +133,14 @@ func (a *Agency) prepare(r *statement.Request, name string) (*fact, error) {
 	if f.anchors, err = a.anchor(f.asked, f.circuit); err != nil {
 		return nil, err
 	}
-	if err := timely(r, f.asked, f.anchors.epochEntry, time.Now()); err != nil {
+	if err := timely(r, f.asked, f.anchors, time.Now()); err != nil {
 		return nil, err
 	}
-	if f.compiled, err = r.CompileFact(name, &f.anchors.schemaEntry.Schema); err != nil {
+	schema, err := f.anchors.about(f.asked.Registry)
+	if err != nil {
+		return nil, err
+	}
+	if f.compiled, err = r.CompileFact(name, schema); err != nil {
 		return nil, err
 	}
 	if f.compiled.Holder {

@@ -71,13 +71,19 @@ func (w *work) public(i int) statement.Public {
 	return p
 }
 
+// root gives the epoch's root for the fact's registry, which the anchors have.
+func (w *work) root() fr.Element {
+	root, _ := w.anchors.epochEntry.RootOf(w.asked.Registry)
+	return root.Fr()
+}
+
 func (w *work) assignPresent(i int, q statement.Question, tied bool, tie statement.Element) error {
 	layout, err := q.Layout(w.schema)
 	if err != nil {
 		return err
 	}
 	in := &circuits.PresentInput{
-		Root: w.anchors.epochEntry.Root.Fr(), Layout: layout, Blind: statement.RandomElement().Fr(),
+		Root: w.root(), Layout: layout, Blind: statement.RandomElement().Fr(),
 		Leaf: w.opened.Leaf, Path: w.opened.Path,
 	}
 	if in.P, in.Context, err = w.binding(i); err != nil {
@@ -100,7 +106,7 @@ func (w *work) assignPresent(i int, q statement.Question, tied bool, tie stateme
 func (w *work) assignAbsent(q statement.Question) error {
 	randomness := w.seals.of(w.request, w.name, statement.OutputKey)
 	in := &circuits.AbsentInput{
-		Root: w.anchors.epochEntry.Root.Fr(), Blind: statement.RandomElement().Fr(),
+		Root: w.root(), Blind: statement.RandomElement().Fr(),
 		Key: w.gap.Key, Randomness: randomness.Fr(),
 		Low: w.gap.Low, Next: w.gap.Next, LinkBlinding: w.gap.LinkBlinding, Path: w.gap.Path,
 	}

@@ -78,6 +78,9 @@ func (a *Agency) OpenRecord(_ context.Context, name, key string, forPledging boo
 	if err != nil {
 		return nil, err
 	}
+	if source := s.Source(); source != nil {
+		return nil, fmt.Errorf("%w: registry %s is computed from %s, which has the record: open it there", ErrBadRecord, name, source.Schema().Registry)
+	}
 	epoch := uint64(an.epochEntry.Number)
 	record, err := s.Get(epoch, key)
 	if err != nil {
@@ -229,7 +232,7 @@ func (f *RecordFile) fact(r *statement.Request, name string, asked statement.Fac
 	if err := asOf(asked, an.epochEntry); err != nil {
 		return nil, err
 	}
-	if err := timely(r, asked, an.epochEntry, time.Now()); err != nil {
+	if err := timely(r, asked, an, time.Now()); err != nil {
 		return nil, err
 	}
 	if out.compiled, err = r.CompileFact(name, schema); err != nil {
@@ -291,7 +294,7 @@ func (f *RecordFile) anchors(circuit *Circuit) (anchors, error) {
 	if err != nil {
 		return bad(err)
 	}
-	return anchors{schemaEntry: schema, epochEntry: epoch, public: statement.Public{
+	return anchors{schemaEntry: schema, epochEntry: epoch, oldest: epoch.Time, public: statement.Public{
 		Origin: checkpoint.Origin, Circuit: circuit.Keys.Circuit, VK: circuit.Keys.VK,
 		Registry: schema.Schema.Registry, Schema: epoch.Schema, Epoch: identity,
 	}}, nil

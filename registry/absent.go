@@ -59,7 +59,7 @@ func (s *Store) OpenAbsent(epoch uint64, key string) (o *AbsentOpening, err erro
 	if err != nil {
 		return nil, err
 	}
-	err = s.view(epoch, func(tx *bbolt.Tx, at Epoch) error {
+	err = s.view(epoch, func(tx state, at Epoch) error {
 		o, err = s.openAbsent(tx, treeKeyOf(e), at)
 		return err
 	})
@@ -69,7 +69,7 @@ func (s *Store) OpenAbsent(epoch uint64, key string) (o *AbsentOpening, err erro
 	return o, nil
 }
 
-func (s *Store) openAbsent(tx *bbolt.Tx, key treeKey, e Epoch) (*AbsentOpening, error) {
+func (s *Store) openAbsent(tx state, key treeKey, e Epoch) (*AbsentOpening, error) {
 	if err := absentAt(tx, key, e.Number); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Store) openAbsent(tx *bbolt.Tx, key treeKey, e Epoch) (*AbsentOpening, 
 }
 
 // absentAt gives an error where a key has a record at an epoch.
-func absentAt(tx *bbolt.Tx, key treeKey, epoch uint64) error {
+func absentAt(tx state, key treeKey, epoch uint64) error {
 	position, err := positionOf(tx, key)
 	if err == nil {
 		_, _, err = contentAt(tx.Bucket(bucketRecords).Cursor(), position, epoch)
@@ -107,7 +107,7 @@ func absentAt(tx *bbolt.Tx, key treeKey, epoch uint64) error {
 }
 
 // lowAt finds the leaf of the largest key below one at an epoch.
-func (s *Store) lowAt(tx *bbolt.Tx, key treeKey, epoch uint64) (*leafSource, error) {
+func (s *Store) lowAt(tx state, key treeKey, epoch uint64) (*leafSource, error) {
 	last, err := lastEpoch(tx)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ var (
 	bucketStaging  = []byte("staging")  // tree key -> change
 	bucketOrigins  = []byte("origins")  // renumbered tree key -> the first tree key of its record
 	bucketRenamed  = []byte("renamed")  // former tree key -> epoch, the tree key that replaced it
+	bucketDerived  = []byte("derived")  // name -> meta, members and all but secrets of a derived registry
 )
 
 var dataBuckets = [][]byte{

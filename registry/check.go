@@ -20,9 +20,14 @@ import (
 // are theirs; the ordered list of keys is whole and in order; the root, rebuilt
 // from the records and the secrets without any stored node, is the epoch's; and
 // every key that the registry ever had has the serial that its renumberings say
-// and that a root has. The error is [ErrMismatch], and says at which
-// line or where else; a file that cannot be read gives [ErrBadImport].
-func (s *Store) Check(ctx context.Context, r io.Reader, f Format) error {
+// and that a root has. The registries that derive from this one are computed again
+// from the records, and their roots rebuilt alike; join opens what they join, as in
+// [CommitOptions]. The error is [ErrMismatch], and says at which line or where else; a
+// file that cannot be read gives [ErrBadImport].
+func (s *Store) Check(ctx context.Context, r io.Reader, f Format, join func(registry string) (*Store, error)) error {
+	if err := s.refuseDerived(); err != nil {
+		return err
+	}
 	file, err := s.parse(ctx, r, f, nil)
 	if err != nil {
 		return err
@@ -42,14 +47,17 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format) error {
 		if err := c.compareRenames(file.renames); err != nil {
 			return err
 		}
-		return c.checkTree(ctx)
+		if err := c.checkTree(ctx); err != nil {
+			return err
+		}
+		return c.checkDerived(ctx, tx, join)
 	})
 }
 
 // checker compares one transaction's state with a file and with itself.
 type checker struct {
 	s      *Store
-	tx     *bbolt.Tx
+	tx     state
 	epoch  Epoch
 	leaves []*leafSource // in the order of the list
 	fresh  uint32

@@ -35,7 +35,7 @@ func TestCheckFile(t *testing.T) {
 		"an empty file":  {"", ErrBadImport, "empty"},
 		"no rows at all": {csvFile(), ErrMismatch, "lacks 2"},
 	} {
-		err := s.Check(t.Context(), strings.NewReader(c.file), CSV)
+		err := s.Check(t.Context(), strings.NewReader(c.file), CSV, nil)
 		if !errors.Is(err, c.want) || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "CANARY")) {
 			t.Errorf("%s: %v, want %v that says %q", name, err, c.want, c.says)
 		}
@@ -109,7 +109,7 @@ func TestCheckFindsDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if err := s.Check(t.Context(), strings.NewReader(file), CSV); !errors.Is(err, ErrMismatch) {
+			if err := s.Check(t.Context(), strings.NewReader(file), CSV, nil); !errors.Is(err, ErrMismatch) {
 				t.Errorf("error %v, want ErrMismatch", err)
 			}
 		})

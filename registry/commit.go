@@ -32,6 +32,9 @@ type CommitOptions struct {
 	// has changed. It must not import into or commit the same store. nil publishes
 	// nowhere.
 	Publish func(Epoch) error
+	// Join opens a registry that a derived one joins, by name. Its latest epoch is
+	// joined. It must not be this store's.
+	Join func(registry string) (*Store, error)
 	// Progress, if not nil, hears how many of the hashes are done; it is called
 	// from one goroutine at a time.
 	Progress func(done, total int)
@@ -53,7 +56,25 @@ func (s *Store) Commit(ctx context.Context, opts CommitOptions) (Epoch, error) {
 		}
 		return nil
 	}
-	return s.commit(ctx, opts.Progress, settle, opts.Publish)
+	join := func(name string) (joined, error) {
+		other, err := openJoined(name, opts.Join)
+		if err != nil {
+			return joined{}, err
+		}
+		latest, ok := other.Latest()
+		if !ok {
+			return joined{}, fmt.Errorf("%w: registry %s has none, and a derived registry joins it: commit it first", ErrNoEpoch, name)
+		}
+		return joined{other, latest.Number}, nil
+	}
+	return s.commit(ctx, opts.Progress, join, settle, opts.Publish)
+}
+
+func openJoined(name string, open func(string) (*Store, error)) (*Store, error) {
+	if open == nil {
+		return nil, fmt.Errorf("%w: registry %s, which a derived registry joins, is not at hand", ErrNoEpoch, name)
+	}
+	return open(name)
 }
 
 // Redo makes the epoch that the ledger holds and the store lacks, because the
@@ -61,8 +82,9 @@ func (s *Store) Commit(ctx context.Context, opts CommitOptions) (Epoch, error) {
 // makes is a function of the file alone (its state, staging and secrets), so the
 // same epoch comes out; if it does not, nothing has changed and the error is
 // [ErrDiverged]. An epoch that the store has already is compared. Call it when
-// opening a store, before anything is imported.
-func (s *Store) Redo(ctx context.Context, e Epoch) error {
+// opening a store, before anything is imported. join opens what derived registries
+// join, as in [CommitOptions].
+func (s *Store) Redo(ctx context.Context, e Epoch, join func(registry string) (*Store, error)) error {
 	if latest, _ := s.Latest(); e.Number <= latest.Number {
 		return s.compare(e)
 	}
@@ -70,13 +92,20 @@ func (s *Store) Redo(ctx context.Context, e Epoch) error {
 		if next.Number != e.Number {
 			return fmt.Errorf("%w: the ledger has epoch %d, and the store's next is %d", ErrDiverged, e.Number, next.Number)
 		}
-		if next.Root != e.Root {
+		if next.Root != e.Root || !next.Derivation.Equal(e.Derivation) {
 			return fmt.Errorf("%w: the store gives another root for epoch %d than the ledger has", ErrDiverged, e.Number)
 		}
 		next.Time = e.Time.UTC().Truncate(time.Second)
 		return nil
 	}
-	_, err := s.commit(ctx, nil, settle, nil)
+	joinThen := func(name string) (joined, error) {
+		other, err := openJoined(name, join)
+		if err != nil || e.Derivation == nil {
+			return joined{}, errors.Join(err, ErrDiverged)
+		}
+		return joined{other, e.Derivation.Joins[name]}, nil
+	}
+	_, err := s.commit(ctx, nil, joinThen, settle, nil)
 	return err
 }
 
@@ -85,15 +114,19 @@ func (s *Store) compare(e Epoch) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDiverged, err)
 	}
-	if own.Root != e.Root || !own.Time.Equal(e.Time) {
+	if own.Root != e.Root || !own.Time.Equal(e.Time) || !own.Derivation.Equal(e.Derivation) {
 		return fmt.Errorf("%w: the store's epoch %d has another root or time than the ledger's", ErrDiverged, e.Number)
 	}
 	return nil
 }
 
 // commit makes the next epoch. settle sets its time and may refuse it.
-func (s *Store) commit(ctx context.Context, progress func(int, int), settle func(last, next *Epoch) error, publish func(Epoch) error) (Epoch, error) {
+func (s *Store) commit(ctx context.Context, progress func(int, int), join func(string) (joined, error), settle func(last, next *Epoch) error, publish func(Epoch) error) (Epoch, error) {
+	if err := s.refuseDerived(); err != nil {
+		return Epoch{}, err
+	}
 	var next Epoch
+	var derived []derivedEpoch
 	published := false
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		last, err := lastEpoch(tx)
@@ -105,8 +138,17 @@ func (s *Store) commit(ctx context.Context, progress func(int, int), settle func
 		if next, err = c.apply(ctx); err != nil {
 			return err
 		}
+		if derived, next.Derivation, err = s.derive(ctx, tx, next.Number, join); err != nil {
+			return err
+		}
 		if err := settle(last, &next); err != nil {
 			return err
+		}
+		for i := range derived {
+			derived[i].epoch.Time = next.Time
+			if err := putEpoch(derived[i].own, derived[i].epoch); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(putEpoch(tx, next), emptyStaging(tx), ctx.Err()); err != nil || publish == nil {
 			return err
@@ -122,14 +164,18 @@ func (s *Store) commit(ctx context.Context, progress func(int, int), settle func
 		return Epoch{}, err
 	}
 	s.setLatest(next)
+	for _, d := range derived {
+		d.store.setLatest(d.epoch)
+	}
 	return next, nil
 }
 
 // committer applies the staging to the state of one transaction.
 type committer struct {
 	s        *Store
-	tx       *bbolt.Tx
+	tx       state
 	epoch    uint64
+	first    bool   // the registry has no epoch yet
 	fresh    uint32 // the next position that was never used
 	records  int    // live
 	changed  int
@@ -140,9 +186,9 @@ type committer struct {
 	leaves []leafChange // of the epoch, by position
 }
 
-func newCommitter(s *Store, tx *bbolt.Tx, last *Epoch) *committer {
+func newCommitter(s *Store, tx state, last *Epoch) *committer {
 	c := &committer{
-		s: s, tx: tx, epoch: 1,
+		s: s, tx: tx, epoch: 1, first: last == nil,
 		keys:     tx.Bucket(bucketKeys),
 		retired:  tx.Bucket(bucketRetired),
 		content:  tx.Bucket(bucketRecords),

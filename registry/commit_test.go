@@ -109,7 +109,7 @@ func TestRedo(t *testing.T) {
 	otherPast := first
 	otherPast.Root = inLedger.Root
 	for name, e := range map[string]Epoch{"another root": otherRoot, "a gap": gap, "another past": otherPast, "epoch 0": {}} {
-		if err := s.Redo(t.Context(), e); !errors.Is(err, ErrDiverged) {
+		if err := s.Redo(t.Context(), e, nil); !errors.Is(err, ErrDiverged) {
 			t.Errorf("%s: %v, want ErrDiverged", name, err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestRedo(t *testing.T) {
 	}
 	asKnown := Epoch{Number: inLedger.Number, Root: inLedger.Root, Time: inLedger.Time}
 	for range 2 { // the second one finds it done
-		if err := s.Redo(t.Context(), asKnown); err != nil {
+		if err := s.Redo(t.Context(), asKnown, nil); err != nil {
 			t.Fatal(err)
 		}
 		if latest, _ := s.Latest(); latest != inLedger {
@@ -152,7 +152,7 @@ func TestUnstored(t *testing.T) {
 		t.Error("there is an epoch all the same")
 	}
 	s.db.MaxSize = 0
-	if err := s.Redo(t.Context(), published); err != nil {
+	if err := s.Redo(t.Context(), published, nil); err != nil {
 		t.Fatal(err)
 	}
 	if latest, _ := s.Latest(); latest != published {
@@ -167,18 +167,18 @@ func TestRedoOfAnotherImport(t *testing.T) {
 	var inLedger Epoch
 	_, _ = s.Commit(t.Context(), CommitOptions{Time: testTime, Publish: func(e Epoch) error { inLedger = e; return context.Canceled }})
 	mustImport(t, s, csvFile(testRow("LC-2")))
-	if err := s.Redo(t.Context(), inLedger); !errors.Is(err, ErrDiverged) {
+	if err := s.Redo(t.Context(), inLedger, nil); !errors.Is(err, ErrDiverged) {
 		t.Errorf("error %v, want ErrDiverged", err)
 	}
 	mustImport(t, s, csvFile(testRow("LC-1")))
-	if err := s.Redo(t.Context(), inLedger); err != nil {
+	if err := s.Redo(t.Context(), inLedger, nil); err != nil {
 		t.Errorf("with the right file again: %v", err)
 	}
 }
 
 func TestReadingRefuses(t *testing.T) {
 	s := newTestStore(t, testSchema())
-	if err := s.Check(t.Context(), strings.NewReader(csvFile()), CSV); !errors.Is(err, ErrNoEpoch) {
+	if err := s.Check(t.Context(), strings.NewReader(csvFile()), CSV, nil); !errors.Is(err, ErrNoEpoch) {
 		t.Errorf("checking before the first commit: %v", err)
 	}
 	changed := testRow("LC-1")

@@ -177,7 +177,7 @@ func checkSurvivor(t *testing.T, store, ledger string, before Epoch, staged Coun
 	if !inLedger {
 		return stored
 	}
-	if err := s.Redo(t.Context(), Epoch{Number: published.Number, Root: published.Root, Time: published.Time}); err != nil {
+	if err := s.Redo(t.Context(), Epoch{Number: published.Number, Root: published.Root, Time: published.Time}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if latest, _ := s.Latest(); latest != published {

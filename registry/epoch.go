@@ -3,9 +3,8 @@ package registry
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/statement"
@@ -18,6 +17,16 @@ type Epoch struct {
 	Records int       // live in it
 	Time    time.Time // UTC, whole seconds
 	Changed int       // records inserted, updated or deleted by it
+	// Derivation is nil where no registry derives from this one.
+	Derivation *Derivation
+}
+
+// Equal tells whether two epochs derive the same.
+func (d *Derivation) Equal(o *Derivation) bool {
+	if d == nil || o == nil {
+		return d == o
+	}
+	return maps.Equal(d.Roots, o.Roots) && maps.Equal(d.Joins, o.Joins)
 }
 
 // epochDocument is an epoch as the file holds it.
@@ -26,10 +35,20 @@ type epochDocument struct {
 	Records int               `json:"records"`
 	Time    string            `json:"time"`
 	Changed int               `json:"changed"`
+	// Derived gives the roots of the derived registries, Joins the epochs that they join.
+	Derived map[string]statement.Element `json:"derived,omitempty"`
+	Joins   map[string]canon.Uint64      `json:"joins,omitempty"`
 }
 
-func putEpoch(tx *bbolt.Tx, e Epoch) error {
-	document, err := canon.Marshal(epochDocument{e.Root, e.Records, statement.FormatTime(e.Time), e.Changed})
+func putEpoch(tx state, e Epoch) error {
+	d := epochDocument{Root: e.Root, Records: e.Records, Time: statement.FormatTime(e.Time), Changed: e.Changed}
+	if e.Derivation != nil {
+		d.Derived, d.Joins = e.Derivation.Roots, map[string]canon.Uint64{}
+		for name, epoch := range e.Derivation.Joins {
+			d.Joins[name] = canon.Uint64(epoch)
+		}
+	}
+	document, err := canon.Marshal(d)
 	if err != nil {
 		return err
 	}
@@ -41,6 +60,7 @@ func decodeEpoch(key, document []byte) (e Epoch, err error) {
 	if err = canon.Unmarshal(document, &d); err == nil {
 		e = Epoch{Number: binary.BigEndian.Uint64(key), Root: d.Root, Records: d.Records, Changed: d.Changed}
 		e.Time, err = statement.ParseTime(d.Time)
+		e.Derivation = d.derivation()
 	}
 	if err != nil {
 		return e, fmt.Errorf("%w: epoch: %v", ErrCorrupt, err)
@@ -48,8 +68,19 @@ func decodeEpoch(key, document []byte) (e Epoch, err error) {
 	return e, nil
 }
 
+func (d *epochDocument) derivation() *Derivation {
+	if d.Derived == nil {
+		return nil
+	}
+	out := &Derivation{Roots: d.Derived, Joins: map[string]uint64{}}
+	for name, epoch := range d.Joins {
+		out.Joins[name] = uint64(epoch)
+	}
+	return out
+}
+
 // lastEpoch gives the latest epoch, nil where there is none.
-func lastEpoch(tx *bbolt.Tx) (*Epoch, error) {
+func lastEpoch(tx state) (*Epoch, error) {
 	k, v := tx.Bucket(bucketEpochs).Cursor().Last()
 	if k == nil {
 		return nil, nil
@@ -58,7 +89,7 @@ func lastEpoch(tx *bbolt.Tx) (*Epoch, error) {
 	return &e, err
 }
 
-func epochOf(tx *bbolt.Tx, number uint64) (Epoch, error) {
+func epochOf(tx state, number uint64) (Epoch, error) {
 	document := tx.Bucket(bucketEpochs).Get(epochKey(number))
 	if document == nil {
 		return Epoch{}, fmt.Errorf("%w: %d", ErrNoEpoch, number)
@@ -84,7 +115,7 @@ func (s *Store) setLatest(e Epoch) {
 
 // Epoch gives the epoch of a number.
 func (s *Store) Epoch(number uint64) (e Epoch, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.read(func(tx state) error {
 		e, err = epochOf(tx, number)
 		return err
 	})
@@ -93,7 +124,7 @@ func (s *Store) Epoch(number uint64) (e Epoch, err error) {
 
 // Epochs lists all epochs, the first one first.
 func (s *Store) Epochs() (all []Epoch, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.read(func(tx state) error {
 		return tx.Bucket(bucketEpochs).ForEach(func(k, v []byte) error {
 			e, err := decodeEpoch(k, v)
 			all = append(all, e)

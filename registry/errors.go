@@ -21,6 +21,8 @@ var (
 	ErrFull     = errors.New("the registry's tree is full")
 	ErrDiverged = errors.New("the store and the ledger have diverged")
 	ErrUnstored = errors.New("the epoch was published but not stored")
+	ErrDerived  = errors.New("a derived registry has no records of its own")
+	ErrReplace  = errors.New("the schema cannot replace the registry's")
 )
 
 // Errors of reading.

@@ -52,7 +52,7 @@ func fuzzImport(f *testing.F, format Format) {
 		if e := mustCommit(t, s); e.Records != counts.Rows {
 			t.Fatalf("epoch %+v of %+v", e, counts)
 		}
-		if err := s.Check(t.Context(), bytes.NewReader(data), format); err != nil {
+		if err := s.Check(t.Context(), bytes.NewReader(data), format, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

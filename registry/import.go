@@ -57,6 +57,9 @@ func (s *Store) Import(ctx context.Context, r io.Reader, f Format, progress func
 // ImportIf is [Store.Import] of a file whose changes somebody agrees to: what accept
 // refuses, with its error, changes nothing.
 func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int), accept func(Counts) error) (Counts, error) {
+	if err := s.refuseDerived(); err != nil {
+		return Counts{}, err
+	}
 	file, err := s.parse(ctx, r, f, progress)
 	if err != nil {
 		return Counts{}, err
@@ -81,7 +84,7 @@ func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress fu
 // Staged gives the counts of the import that waits for a commit; ok is false where
 // none does.
 func (s *Store) Staged() (counts Counts, ok bool, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.read(func(tx state) error {
 		document := tx.Bucket(bucketMeta).Get(metaStaged)
 		if document == nil {
 			return nil

@@ -49,11 +49,15 @@ func appendLabel(b []byte, label string) []byte {
 type hasher struct {
 	schema   *statement.Schema
 	blinding *prf
-	serial   *prf
+	serial   *prf // nil in a derived registry
 }
 
 func (s *Store) newHasher() *hasher {
-	return &hasher{schema: s.schema, blinding: newPRF(s.secrets.blinding), serial: newPRF(s.secrets.serial)}
+	h := &hasher{schema: s.schema, blinding: newPRF(s.secrets.blinding)}
+	if s.base == nil {
+		h.serial = newPRF(s.secrets.serial)
+	}
+	return h
 }
 
 // leafSource is what the file holds of one leaf at an epoch.
@@ -82,10 +86,12 @@ func (h *hasher) leaf(src *leafSource) (leaf imt.Leaf, serial, linkBlinding fr.E
 		if err = h.fill(&leaf, record); err != nil {
 			return leaf, serial, linkBlinding, err
 		}
-		// From the tree's key, not the text: what is one record to the tree has one
-		// serial. From the first one, so that renumbering keeps it.
-		serial = h.serial.element(purposeSerial, string(src.origin[1:]))
-		leaf.SerialHash = statement.SerialHash(serial)
+		if h.serial != nil {
+			// From the tree's key, not the text: what is one record to the tree has one
+			// serial. From the first one, so that renumbering keeps it.
+			serial = h.serial.element(purposeSerial, string(src.origin[1:]))
+			leaf.SerialHash = statement.SerialHash(serial)
+		}
 	}
 	leaf.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)
 	linkBlinding = h.blind(purposeLinkBlinding, record.Key, src.linkEpoch)

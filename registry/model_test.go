@@ -288,7 +288,7 @@ func step(t *rapid.T, s *Store, m *model) Epoch {
 	if e.Records != len(snapshot) || e.Changed != counts.Inserted+counts.Updated+counts.Deleted {
 		t.Fatalf("epoch %+v, counts %+v", e, counts)
 	}
-	if err := s.Check(t.Context(), strings.NewReader(renameFile(file...)), CSV); err != nil {
+	if err := s.Check(t.Context(), strings.NewReader(renameFile(file...)), CSV, nil); err != nil {
 		t.Fatal(err)
 	}
 	return e

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/imt"
 	"github.com/attestry/attestry/statement"
@@ -52,7 +51,7 @@ func (s *Store) Open(epoch uint64, r *Record) (o *Opening, err error) {
 	if len(r.Values) != len(s.schema.Attributes) {
 		return nil, fmt.Errorf("%w: it has %d values, and the schema %d attributes", ErrNoRecord, len(r.Values), len(s.schema.Attributes))
 	}
-	err = s.view(epoch, func(tx *bbolt.Tx, e Epoch) error {
+	err = s.view(epoch, func(tx state, e Epoch) error {
 		src, err := s.source(tx, position, epoch)
 		if err != nil {
 			return err
@@ -67,7 +66,7 @@ func (s *Store) Open(epoch uint64, r *Record) (o *Opening, err error) {
 }
 
 // source gathers what the file holds of a live leaf at an epoch.
-func (s *Store) source(tx *bbolt.Tx, position uint32, epoch uint64) (src *leafSource, err error) {
+func (s *Store) source(tx state, position uint32, epoch uint64) (src *leafSource, err error) {
 	src = &leafSource{position: position}
 	src.content, src.contentEpoch, err = contentAt(tx.Bucket(bucketRecords).Cursor(), position, epoch)
 	if err != nil {
@@ -91,7 +90,7 @@ func (s *Store) source(tx *bbolt.Tx, position uint32, epoch uint64) (src *leafSo
 }
 
 // open makes the opening of a leaf and checks it against the epoch's root.
-func (s *Store) open(tx *bbolt.Tx, src *leafSource, e Epoch) (*Opening, error) {
+func (s *Store) open(tx state, src *leafSource, e Epoch) (*Opening, error) {
 	o := &Opening{Position: uint64(src.position), Next: src.next.element()}
 	leaf, serial, linkBlinding, err := s.newHasher().leaf(src)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // view runs fn over the state of an epoch.
-func (s *Store) view(epoch uint64, fn func(tx *bbolt.Tx, e Epoch) error) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
+func (s *Store) view(epoch uint64, fn func(tx state, e Epoch) error) error {
+	return s.read(func(tx state) error {
 		e, err := epochOf(tx, epoch)
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *Store) Get(epoch uint64, key string) (r *Record, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.view(epoch, func(tx *bbolt.Tx, _ Epoch) error {
+	err = s.view(epoch, func(tx state, _ Epoch) error {
 		position, err := positionOf(tx, treeKeyOf(e))
 		if err != nil {
 			return err
@@ -46,7 +46,7 @@ func (s *Store) Get(epoch uint64, key string) (r *Record, err error) {
 }
 
 // positionOf gives the position of a key that has ever been in the registry.
-func positionOf(tx *bbolt.Tx, key treeKey) (uint32, error) {
+func positionOf(tx state, key treeKey) (uint32, error) {
 	for _, bucket := range [][]byte{bucketKeys, bucketRetired} {
 		if b := tx.Bucket(bucket).Get(key[:]); b != nil {
 			return decodePosition(b)
@@ -81,7 +81,7 @@ func (s *Store) BySubject(epoch uint64, subject string, fn func(*Record) (more b
 		return err
 	}
 	null := statement.Null()
-	return s.view(epoch, func(tx *bbolt.Tx, _ Epoch) error {
+	return s.view(epoch, func(tx state, _ Epoch) error {
 		if e.Equal(&null) {
 			return nil
 		}
@@ -89,7 +89,7 @@ func (s *Store) BySubject(epoch uint64, subject string, fn func(*Record) (more b
 	})
 }
 
-func (s *Store) bySubject(tx *bbolt.Tx, epoch uint64, subject fr.Element, canonical string, fn func(*Record) (bool, error)) error {
+func (s *Store) bySubject(tx state, epoch uint64, subject fr.Element, canonical string, fn func(*Record) (bool, error)) error {
 	prefix := subject.Bytes()
 	index, records := tx.Bucket(bucketSubjects).Cursor(), tx.Bucket(bucketRecords).Cursor()
 	for k, _ := index.Seek(prefix[:]); bytes.HasPrefix(k, prefix[:]); k, _ = index.Next() {
@@ -114,7 +114,7 @@ func (s *Store) bySubject(tx *bbolt.Tx, epoch uint64, subject fr.Element, canoni
 // Scan calls fn for every record that is live at an epoch, in the order of
 // positions, until fn gives false or an error. fn must not write to the store.
 func (s *Store) Scan(epoch uint64, fn func(*Record) (more bool, err error)) error {
-	return s.view(epoch, func(tx *bbolt.Tx, _ Epoch) error {
+	return s.view(epoch, func(tx state, _ Epoch) error {
 		records := tx.Bucket(bucketRecords).Cursor()
 		last, err := lastPosition(tx)
 		if err != nil {
@@ -137,7 +137,7 @@ func (s *Store) Scan(epoch uint64, fn func(*Record) (more bool, err error)) erro
 }
 
 // lastPosition gives the first position that was never used.
-func lastPosition(tx *bbolt.Tx) (uint32, error) {
+func lastPosition(tx state) (uint32, error) {
 	return decodePosition(tx.Bucket(bucketMeta).Get(metaFresh))
 }
 

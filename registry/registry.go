@@ -57,6 +57,8 @@ type Store struct {
 	schema  *statement.Schema
 	fields  *fields
 	secrets secrets
+	base    *Store            // that a derived registry is computed from
+	derived map[string]*Store // that derive from this one, by name
 
 	mu     sync.Mutex // held while latest is read or replaced
 	latest *Epoch
@@ -83,7 +85,10 @@ func create(path string, schema *statement.Schema, drawn secrets) (*Store, error
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Update(func(tx *bbolt.Tx) error { return initialise(tx, document, drawn) }); err != nil {
+	fill := func(tx *bbolt.Tx) error {
+		return errors.Join(initialise(tx, document, drawn), createDerived(tx, schema))
+	}
+	if err := db.Update(fill); err != nil {
 		_ = db.Close()
 		_ = os.Remove(path)
 		return nil, fmt.Errorf("initialise %s: %w", path, err)
@@ -145,10 +150,11 @@ func (s *Store) load(tx *bbolt.Tx) (err error) {
 	if meta == nil || secret == nil || string(meta.Get(metaFormat)) != formatVersion {
 		return fmt.Errorf("%w: it is not %q", ErrFormat, formatVersion)
 	}
-	for _, name := range dataBuckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, name)
-		}
+	if err := hasBuckets(tx); err != nil {
+		return err
+	}
+	if tx.Bucket(bucketDerived) == nil {
+		return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, bucketDerived)
 	}
 	if copy(s.secrets.blinding[:], secret.Get(secretBlinding)) != 32 || copy(s.secrets.serial[:], secret.Get(secretSerial)) != 32 {
 		return fmt.Errorf("%w: a secret is missing", ErrCorrupt)
@@ -157,25 +163,50 @@ func (s *Store) load(tx *bbolt.Tx) (err error) {
 		return err
 	}
 	s.fields = newFields(s.schema)
-	s.latest, err = lastEpoch(tx)
-	return err
+	if s.latest, err = lastEpoch(tx); err != nil {
+		return err
+	}
+	return s.loadDerived(tx)
 }
 
-// initialise fills a new file. The sentinel's key is in the list from the start;
-// its leaf comes with the first epoch.
-func initialise(tx *bbolt.Tx, schema []byte, drawn secrets) error {
-	for _, name := range append([][]byte{bucketMeta, bucketSecrets}, dataBuckets...) {
+func hasBuckets(tx state) error {
+	for _, name := range append([][]byte{bucketMeta}, dataBuckets...) {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, name)
+		}
+	}
+	return nil
+}
+
+// initialise fills a new file.
+func initialise(tx state, schema []byte, drawn secrets) error {
+	for _, name := range [][]byte{bucketSecrets, bucketDerived} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	if err := initialiseTree(tx); err != nil {
+		return err
+	}
+	return errors.Join(
+		tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatVersion)),
+		tx.Bucket(bucketMeta).Put(metaSchema, schema),
+		tx.Bucket(bucketSecrets).Put(secretBlinding, drawn.blinding[:]),
+		tx.Bucket(bucketSecrets).Put(secretSerial, drawn.serial[:]),
+	)
+}
+
+// initialiseTree makes the buckets of one registry's records and tree. The
+// sentinel's key is in the list from the start; its leaf comes with the first epoch.
+func initialiseTree(tx state) error {
+	for _, name := range append([][]byte{bucketMeta}, dataBuckets...) {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
 	}
 	first := treeKey{}
 	return errors.Join(
-		tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatVersion)),
-		tx.Bucket(bucketMeta).Put(metaSchema, schema),
 		tx.Bucket(bucketMeta).Put(metaFresh, positionKey(1)),
-		tx.Bucket(bucketSecrets).Put(secretBlinding, drawn.blinding[:]),
-		tx.Bucket(bucketSecrets).Put(secretSerial, drawn.serial[:]),
 		tx.Bucket(bucketKeys).Put(first[:], positionKey(sentinel)),
 	)
 }

@@ -121,7 +121,7 @@ func (c *committer) freshPosition() (uint32, error) {
 // those that joined and the predecessors of those that joined or left.
 func (c *committer) relink(moved []movedKey) ([]leafChange, error) {
 	var keys []treeKey
-	if c.epoch == 1 {
+	if c.first {
 		keys = append(keys, treeKey{}) // the sentinel has no leaf yet
 	}
 	list := c.keys.Cursor()

@@ -98,7 +98,7 @@ func originOf(origins *bbolt.Bucket, key treeKey) (treeKey, error) {
 // former ones. Those that an epoch made already are none, so that the same file
 // can be imported again. Of all that is wrong, the error says the first in the
 // file.
-func (s *Store) planRenames(tx *bbolt.Tx, file *snapshot) (map[treeKey]treeKey, error) {
+func (s *Store) planRenames(tx state, file *snapshot) (map[treeKey]treeKey, error) {
 	p := &renamePlanner{tx: tx, fields: s.fields, rows: file.rows, former: map[treeKey]treeKey{}, lines: map[treeKey]int{}}
 	if err := p.refuseSpent(); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (s *Store) planRenames(tx *bbolt.Tx, file *snapshot) (map[treeKey]treeKey, 
 
 // renamePlanner holds a file's renumberings against the rules.
 type renamePlanner struct {
-	tx     *bbolt.Tx
+	tx     state
 	fields *fields
 	rows   []parsed            // in the order of their keys
 	former map[treeKey]treeKey // the plan
@@ -209,7 +209,7 @@ func (p *renamePlanner) check(r renaming) error {
 }
 
 // knownKey tells whether the registry ever had a key.
-func knownKey(tx *bbolt.Tx, key treeKey) (bool, error) {
+func knownKey(tx state, key treeKey) (bool, error) {
 	_, err := positionOf(tx, key)
 	if errors.Is(err, ErrNoRecord) {
 		return false, nil

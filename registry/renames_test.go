@@ -55,7 +55,7 @@ func TestSerialStays(t *testing.T) {
 	} {
 		mustImport(t, s, renameFile(c.rows...))
 		e := mustCommit(t, s)
-		if err := s.Check(t.Context(), strings.NewReader(renameFile(c.rows...)), CSV); err != nil {
+		if err := s.Check(t.Context(), strings.NewReader(renameFile(c.rows...)), CSV, nil); err != nil {
 			t.Errorf("%s: %v", c.what, err)
 		}
 		if e.Number != uint64(i+1) || e.Records != len(c.rows) {
@@ -231,17 +231,17 @@ func TestRedoRenames(t *testing.T) {
 		t.Error("a commit that failed has another serial")
 	}
 	mustImport(t, s, renameFile(testRow("C"), testRow("G2"), testRow("L"))) // the same records, not renumbered
-	if err := s.Redo(t.Context(), inLedger); !errors.Is(err, ErrDiverged) {
+	if err := s.Redo(t.Context(), inLedger, nil); !errors.Is(err, ErrDiverged) {
 		t.Errorf("without the renamings: %v, want ErrDiverged", err)
 	}
 	mustImport(t, s, file)
-	if err := s.Redo(t.Context(), inLedger); err != nil {
+	if err := s.Redo(t.Context(), inLedger, nil); err != nil {
 		t.Fatal(err)
 	}
 	if serialOf(t, s, 4, "C") != serialOf(t, s, 1, "A") || serialOf(t, s, 4, "G2") != serialOf(t, s, 1, "G") {
 		t.Error("another serial after the redo")
 	}
-	if err := s.Check(t.Context(), strings.NewReader(file), CSV); err != nil {
+	if err := s.Check(t.Context(), strings.NewReader(file), CSV, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -261,7 +261,7 @@ func TestCheckFormerKeys(t *testing.T) {
 		"the former one":  {[][]string{testRow("A"), testRow("K"), testRow("L")}, "line 2 is no record"},
 		"both of the two": {[][]string{testRow("A"), formerRow("B", "A"), testRow("K"), testRow("L")}, "line 2 is no record"},
 	} {
-		err := s.Check(t.Context(), strings.NewReader(renameFile(c.rows...)), CSV)
+		err := s.Check(t.Context(), strings.NewReader(renameFile(c.rows...)), CSV, nil)
 		if (err != nil) != (c.says != "") || err != nil && (!errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "CANARY")) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
@@ -317,7 +317,7 @@ func TestCheckFindsRenameDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := renameFile(testRow("B"), testRow("K"), testRow("L"))
-			if err := s.Check(t.Context(), strings.NewReader(file), CSV); !errors.Is(err, ErrMismatch) && !errors.Is(err, ErrCorrupt) {
+			if err := s.Check(t.Context(), strings.NewReader(file), CSV, nil); !errors.Is(err, ErrMismatch) && !errors.Is(err, ErrCorrupt) {
 				t.Errorf("error %v, want ErrMismatch or ErrCorrupt", err)
 			}
 			before(t)
@@ -355,12 +355,12 @@ func TestCheckFindsOtherChain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Check(t.Context(), strings.NewReader(renameFile(testRow("C"))), CSV); !errors.Is(err, ErrMismatch) {
+		if err := s.Check(t.Context(), strings.NewReader(renameFile(testRow("C"))), CSV, nil); !errors.Is(err, ErrMismatch) {
 			t.Errorf("%s: %v, want ErrMismatch", name, err)
 		}
 		restore(t)
 	}
-	if err := s.Check(t.Context(), strings.NewReader(renameFile(formerRow("C", "B"))), CSV); err != nil {
+	if err := s.Check(t.Context(), strings.NewReader(renameFile(formerRow("C", "B"))), CSV, nil); err != nil {
 		t.Errorf("the chain as it was: %v", err)
 	}
 }

@@ -60,7 +60,7 @@ func decodeChange(key, value []byte) (c stagedChange, err error) {
 
 // stage compares the rows, in the order of their tree keys, with the latest
 // epoch, and replaces what is staged.
-func (s *Store) stage(tx *bbolt.Tx, file *snapshot) (Counts, error) {
+func (s *Store) stage(tx state, file *snapshot) (Counts, error) {
 	counts := Counts{Rows: len(file.rows)}
 	former, err := s.planRenames(tx, file)
 	if err != nil {
@@ -152,7 +152,7 @@ func (m *merge) insert(row parsed) error {
 	return m.stage(change)
 }
 
-func emptyStaging(tx *bbolt.Tx) error {
+func emptyStaging(tx state) error {
 	if err := tx.DeleteBucket(bucketStaging); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func emptyStaging(tx *bbolt.Tx) error {
 	return errors.Join(err, tx.Bucket(bucketMeta).Delete(metaStaged))
 }
 
-func putStaged(tx *bbolt.Tx, counts Counts) error {
+func putStaged(tx state, counts Counts) error {
 	document, err := canon.Marshal(counts)
 	if err != nil {
 		return err

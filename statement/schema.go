@@ -78,6 +78,7 @@ type Schema struct {
 	// Domains gives the text domain of "key", "subject" or a text attribute, by name.
 	Domains map[string]TextDomain `json:"domains,omitempty"`
 	Scopes  []Scope               `json:"scopes,omitempty"`
+	Derived []Derived             `json:"derived,omitempty"` // registries computed from this one
 }
 
 // Index gives the position of the attribute with this name, or -1.

@@ -50,7 +50,7 @@ func isNamed(name string, joiner byte) bool {
 // Validate checks everything about a schema that its Go types do not. Its error
 // wraps [ErrBadSchema].
 func (s *Schema) Validate() error {
-	checks := []func() error{s.checkNames, s.checkAttributes, s.checkColumns, s.checkDomains, s.checkScopes}
+	checks := []func() error{s.checkNames, s.checkAttributes, s.checkColumns, s.checkDomains, s.checkScopes, s.checkDerived}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrBadSchema, err)

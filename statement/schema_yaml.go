@@ -34,6 +34,7 @@ func (s *Schema) fields() fields {
 		"attributes":   intoList(&s.Attributes, intoAttribute),
 		"domains":      intoMap(&s.Domains, intoDomain),
 		"scopes":       intoList(&s.Scopes, intoScope),
+		"derived":      intoList(&s.Derived, intoDerived),
 	}
 }
 

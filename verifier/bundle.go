@@ -41,6 +41,9 @@ type Fact struct {
 	// Successor is the epoch after Epoch, where the request named an instant: it
 	// shows that Epoch was still the last one then.
 	Successor *Logged `json:"successor,omitempty"`
+	// Joined is the epoch of the registry that a derived one joins, as the epoch
+	// entry names it.
+	Joined *Logged `json:"joined,omitempty"`
 	// Proofs are of one and the same record.
 	Proofs []Proof `json:"proofs"`
 }

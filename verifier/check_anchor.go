@@ -95,22 +95,23 @@ func (r *run) checkSetup(f *view) Check {
 
 func (r *run) checkRoot(f *view) Check {
 	const expected = "the root that the epoch entry gives for the registry"
-	registry := f.proofs[0].entry.Public.Registry
-	if registry != f.epoch.entry.Registry {
-		return fail(CheckRoot, OnComputation, expected, fmt.Sprintf("the statement is of registry %s, the epoch of %s (registries that derive from others are not known to this version)", registry, f.epoch.entry.Registry))
+	registry := f.registry()
+	root, ok := f.epoch.entry.RootOf(registry)
+	if !ok || f.about.Registry != registry {
+		return fail(CheckRoot, OnComputation, expected, fmt.Sprintf("the statement is of registry %s, the epoch of %s, which gives no root for it", registry, f.epoch.entry.Registry))
 	}
 	for i, p := range f.proofs {
-		if p.entry.Root != f.epoch.entry.Root {
+		if p.entry.Root != root {
 			return fail(CheckRoot, OnComputation, expected, fmt.Sprintf("proof %d is of another root", i))
 		}
 	}
 	return pass(CheckRoot, OnComputation, expected, fmt.Sprintf("root of registry %s in its epoch %d", registry, f.epoch.entry.Number))
 }
 
-// checkIssued looks for a pinned issuer of the fact's registry and log, in force
-// at an index, that signed what verify checks.
-func (r *run) checkIssued(f *view, index uint64, verify func(ledger.IssuerKey) error) error {
-	registry := f.epoch.entry.Registry
+// checkIssued looks for a pinned issuer of a registry in the fact's log, in force
+// at an index, that signed what verify checks. A derived registry is pinned by its
+// own name: any other registry's issuer could define it otherwise.
+func (r *run) checkIssued(f *view, registry string, index uint64, verify func(ledger.IssuerKey) error) error {
 	err := fmt.Errorf("no issuer of registry %s in log %s is pinned", registry, f.origin())
 	for _, t := range r.pins.trust.Registries {
 		if t.Registry != registry || t.Log != f.origin() {
@@ -138,7 +139,7 @@ func (r *run) checkSchema(f *view) Check {
 	case e.Schema.Registry != f.epoch.entry.Registry:
 		err = fmt.Errorf("the schema is of registry %s", e.Schema.Registry)
 	default:
-		err = r.checkIssued(f, f.schema.index, e.VerifySignature)
+		err = r.checkIssued(f, f.issuedAs(), f.schema.index, e.VerifySignature)
 	}
 	observed := fmt.Sprintf("schema of registry %s with %d %s, signed by the pinned issuer", e.Schema.Registry, len(e.Schema.Attributes), plural(len(e.Schema.Attributes), "attribute"))
 	return judge(CheckSchema, OnPinned, expected, observed, err)
@@ -147,11 +148,43 @@ func (r *run) checkSchema(f *view) Check {
 func (r *run) checkEpoch(f *view) Check {
 	const expected = "an epoch signed by the registry's pinned issuer"
 	e := f.epoch.entry
-	err := r.checkIssued(f, f.epoch.index, e.VerifySignature)
+	err := r.checkIssued(f, f.issuedAs(), f.epoch.index, e.VerifySignature)
 	if err == nil && f.successor != nil {
 		err = r.checkSuccessor(f)
 	}
-	return judge(CheckEpoch, OnPinned, expected, fmt.Sprintf("epoch %d of %s, signed by the pinned issuer", e.Number, e.Time), err)
+	if err == nil {
+		err = r.checkJoined(f)
+	}
+	observed := fmt.Sprintf("epoch %d of %s, signed by the pinned issuer", e.Number, e.Time)
+	if err == nil && f.joined != nil {
+		j := f.joined.entry
+		observed = fmt.Sprintf("epoch %d of %s, which joins epoch %d of registry %s, of %s, each signed by the pinned issuer", e.Number, e.Time, j.Number, j.Registry, j.Time)
+	}
+	return judge(CheckEpoch, OnPinned, expected, observed, err)
+}
+
+// checkJoined holds the epoch shown as joined to the definition of the derived
+// registry and to what the epoch names.
+func (r *run) checkJoined(f *view) error {
+	definition, _ := f.schema.entry.Schema.Definition(f.registry())
+	switch join := definition.Join; {
+	case join == nil && f.joined == nil:
+		return nil
+	case join == nil:
+		return errors.New("an epoch is shown as joined, and the registry joins none")
+	case f.joined == nil:
+		return fmt.Errorf("the epoch of registry %s that it joins is not shown", join.Registry)
+	default:
+		e := f.joined.entry
+		id, err := e.Identity()
+		if err != nil {
+			return err
+		}
+		if named, ok := f.epoch.entry.Joins[join.Registry]; !ok || named != id || e.Registry != join.Registry {
+			return errors.New("the epoch shown as joined is not the one that the epoch names")
+		}
+		return r.checkIssued(f, e.Registry, f.joined.index, e.VerifySignature)
+	}
 }
 
 // checkSuccessor holds the epoch shown as the next one to the chain of epochs.
@@ -164,7 +197,7 @@ func (r *run) checkSuccessor(f *view) error {
 	case next.Registry != e.Registry || next.Number != e.Number+1 || next.Previous == nil || *next.Previous != id || next.Time < e.Time:
 		return errors.New("the epoch shown as its successor does not follow it")
 	}
-	return r.checkIssued(f, f.successor.index, next.VerifySignature)
+	return r.checkIssued(f, f.issuedAs(), f.successor.index, next.VerifySignature)
 }
 
 // onTree says what rests on the log's tree being the one that everyone sees.

@@ -83,7 +83,7 @@ func (f *view) open(o Opening) error {
 	if p.Question.Outputs[o.Output] != o.Of {
 		return fmt.Errorf("output %d of proof %d is of %s", o.Output, o.Proof, p.Question.Outputs[o.Output])
 	}
-	value, err := o.element(&f.schema.entry.Schema)
+	value, err := o.element(f.about)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (r *run) checkTies() Check {
 	}
 	schemas := map[string]*statement.Schema{}
 	for _, f := range r.facts {
-		schemas[f.Name] = &f.schema.entry.Schema
+		schemas[f.Name] = f.about
 	}
 	count, err := 0, error(nil)
 	for _, name := range r.request.FactNames() {

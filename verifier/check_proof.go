@@ -79,7 +79,7 @@ func (f *view) checkHidden(i int, p Proof) error {
 	for j, o := range p.Outputs {
 		outputs[j] = o.Fr()
 	}
-	q, err := p.Question.Q(&f.schema.entry.Schema, outputs, context, p.Blind.Fr())
+	q, err := p.Question.Q(f.about, outputs, context, p.Blind.Fr())
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (r *run) checkAudited(f *view, expected string, scope statement.Scope) Chec
 }
 
 func (f *view) scope(element statement.Element) (statement.Scope, error) {
-	for _, s := range f.schema.entry.Schema.Scopes {
+	for _, s := range f.about.Scopes {
 		if e, err := statement.ScopeElement(s.Name); err == nil && statement.Element(e) == element {
 			return s, nil
 		}
@@ -154,7 +154,7 @@ func (r *run) checkConsent(f *view, scope statement.Scope) error {
 	e := f.proofs[0].entry
 	switch {
 	case scope.Consent == statement.ConsentIssuer:
-		return r.checkIssued(f, f.proofs[0].index, e.VerifyConsent)
+		return r.checkIssued(f, f.registry(), f.proofs[0].index, e.VerifyConsent)
 	case e.Consent != nil:
 		return fmt.Errorf("scope %s takes the holder's consent, not the issuer's", scope.Name)
 	case !f.Proofs[0].Question.Holder:

@@ -24,8 +24,8 @@ func (r *run) checkRequest(f *view) Check {
 	if !ok {
 		return fail(CheckRequest, OnComputation, "an answer to the request", fmt.Sprintf("the request asks for no fact %q", f.Name))
 	}
-	if asked.Registry == f.schema.entry.Schema.Registry {
-		if _, err := r.request.CompileFact(f.Name, &f.schema.entry.Schema); err != nil {
+	if asked.Registry == f.about.Registry {
+		if _, err := r.request.CompileFact(f.Name, f.about); err != nil {
 			// The request is wrong, whatever the bundle is.
 			return r.cannotCheck(CheckRequest, "an answer to the request", "the request: %v", err)
 		}
@@ -35,7 +35,7 @@ func (r *run) checkRequest(f *view) Check {
 
 // answers compares the statement with the request, as canonical predicates.
 func (r *run) answers(f *view, asked statement.FactRequest) error {
-	compiled, err := r.request.CompileFact(f.Name, &f.schema.entry.Schema)
+	compiled, err := r.request.CompileFact(f.Name, f.about)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (f *view) sameKind(asked statement.FactRequest) error {
 	if got := f.circuit.entry.Name; got != want {
 		return fmt.Errorf("the proof is of %q, where the request asks for %q", got, want)
 	}
-	if got := f.proofs[0].entry.Public.Registry; got != asked.Registry {
+	if got := f.registry(); got != asked.Registry {
 		return fmt.Errorf("the proof is about registry %s", got)
 	}
 	return nil
@@ -216,9 +216,9 @@ func describe(q statement.FactRequest) string {
 
 // describe gives the fact as proved, in words.
 func (f *view) describe() string {
-	what := "a record of registry " + f.proofs[0].entry.Public.Registry
+	what := "a record of registry " + f.registry()
 	if f.circuit.entry.Name == CircuitAbsent {
-		what = "no record of registry " + f.proofs[0].entry.Public.Registry
+		what = "no record of registry " + f.registry()
 	}
 	if ps := f.predicates(); len(ps) > 0 {
 		what += " where " + texts(ps)
@@ -337,7 +337,7 @@ const clockSkew = 5 * time.Minute
 
 func (r *run) checkAge(f *view) Check {
 	limit := r.maxAge(f)
-	when, err := statement.ParseTime(f.epoch.entry.Time)
+	when, err := statement.ParseTime(f.oldest())
 	if err != nil {
 		return fail(CheckAge, OnPinned, "an epoch with an instant", err.Error())
 	}
@@ -355,6 +355,15 @@ func (r *run) checkAge(f *view) Check {
 		c.Outcome = Warn
 	}
 	return c
+}
+
+// oldest gives the instant of the fact's epoch, or of the one that it joins where that
+// is older: a fact is as old as the oldest data in it.
+func (f *view) oldest() string {
+	if f.joined != nil {
+		return min(f.epoch.entry.Time, f.joined.entry.Time) // in this format the order of texts is that of instants
+	}
+	return f.epoch.entry.Time
 }
 
 // maxAge gives the smaller of the trust file's and the request's largest age, 0

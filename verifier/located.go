@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/statement"
 )
 
 // located is an entry of a log with what its inclusion proof says and shows.
@@ -145,6 +146,8 @@ type view struct {
 	schema    located[*ledger.SchemaEntry]
 	epoch     located[*ledger.EpochEntry]
 	successor *located[*ledger.EpochEntry]
+	joined    *located[*ledger.EpochEntry]
+	about     *statement.Schema             // of the registry that the statement names
 	proofs    []located[*ledger.ProofEntry] // of each of Fact.Proofs
 }
 
@@ -163,12 +166,11 @@ func (r *reader) view(f *Fact) (*view, error) {
 	if v.epoch, err = locate[*ledger.EpochEntry](r, "epoch", f.Epoch.Entry, f.Epoch.Inclusion); err != nil {
 		return nil, err
 	}
-	if f.Successor != nil {
-		successor, err := locate[*ledger.EpochEntry](r, "successor", f.Successor.Entry, f.Successor.Inclusion)
-		if err != nil {
-			return nil, err
-		}
-		v.successor = &successor
+	if v.successor, err = locateOptional(r, "successor", f.Successor); err != nil {
+		return nil, err
+	}
+	if v.joined, err = locateOptional(r, "joined epoch", f.Joined); err != nil {
+		return nil, err
 	}
 	for _, proof := range f.Proofs {
 		l, err := locate[*ledger.ProofEntry](r, "proof", proof.Entry, proof.Inclusion)
@@ -177,8 +179,34 @@ func (r *reader) view(f *Fact) (*view, error) {
 		}
 		v.proofs = append(v.proofs, l)
 	}
+	var ok bool
+	if v.about, ok = v.schema.entry.Schema.Of(v.registry()); !ok {
+		v.about = &v.schema.entry.Schema // the check "root" says that it is another's
+	}
 	return v, nil
 }
+
+// locateOptional reads an epoch that a fact may leave out.
+func locateOptional(r *reader, what string, l *Logged) (*located[*ledger.EpochEntry], error) {
+	if l == nil {
+		return nil, nil
+	}
+	found, err := locate[*ledger.EpochEntry](r, what, l.Entry, l.Inclusion)
+	return &found, err
+}
+
+// issuedAs gives the registry whose pinned issuer must have signed the fact's schema
+// and epoch: the derived one of the statements, if the schema defines it, by whose
+// name it is pinned, else the epoch's own.
+func (v *view) issuedAs() string {
+	if _, derived := v.schema.entry.Schema.Definition(v.registry()); derived {
+		return v.registry()
+	}
+	return v.epoch.entry.Registry
+}
+
+// registry gives the registry that the fact's statements name.
+func (v *view) registry() string { return v.proofs[0].entry.Public.Registry }
 
 // origin gives the log that the fact's statements name.
 func (v *view) origin() string { return v.proofs[0].entry.Public.Origin }
@@ -188,6 +216,9 @@ func (v *view) anchors() []namedPlace {
 	out := []namedPlace{{"circuit", v.circuit.place}, {"schema", v.schema.place}, {"epoch", v.epoch.place}}
 	if v.successor != nil {
 		out = append(out, namedPlace{"successor epoch", v.successor.place})
+	}
+	if v.joined != nil {
+		out = append(out, namedPlace{"joined epoch", v.joined.place})
 	}
 	return out
 }

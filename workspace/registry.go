@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -60,12 +61,60 @@ func (w *Workspace) CreateRegistry(ctx context.Context, schema *statement.Schema
 }
 
 func (w *Workspace) schemaEntry(schema *statement.Schema, serial statement.Digest) (*ledger.SchemaEntry, error) {
-	issuer, err := ledger.PublicKeyOf(w.issuer)
-	if err != nil {
-		return nil, err
-	}
-	e := &ledger.SchemaEntry{Schema: *schema, Serial: serial, Issuer: issuer}
+	e := &ledger.SchemaEntry{Schema: *schema, Serial: serial}
 	return e, e.Sign(w.issuer)
+}
+
+// UpdateRegistry publishes a schema that replaces a registry's, and takes it on. What
+// the leaves hold must stay, see [registry.Store.Replace]. The ledger's entry decides:
+// a crash after it is caught up with by [Workspace.Registry].
+func (w *Workspace) UpdateRegistry(ctx context.Context, schema *statement.Schema) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, err := w.registry(schema.Registry)
+	if err != nil {
+		return err
+	}
+	if err := s.CanReplace(schema); err != nil {
+		return err
+	}
+	_, present, err := w.Ledger.Schema(schema.Registry)
+	if err != nil {
+		return err
+	}
+	previous, err := present.Identity()
+	if err != nil {
+		return err
+	}
+	entry := &ledger.SchemaEntry{Schema: *schema, Serial: present.Serial, Previous: &previous}
+	if err := entry.Sign(w.issuer); err != nil {
+		return err
+	}
+	if _, err := w.Ledger.Append(ctx, entry); err != nil {
+		return err
+	}
+	// Opened anew, the store takes on what the ledger has.
+	delete(w.registries, schema.Registry)
+	if err := s.Close(); err != nil {
+		return err
+	}
+	_, err = w.registry(schema.Registry)
+	return err
+}
+
+// takeSchema has a store take on the schema that the ledger has for it.
+func (w *Workspace) takeSchema(name, path string, s *registry.Store) (*registry.Store, error) {
+	_, entry, err := w.Ledger.Schema(name)
+	if err != nil || reflect.DeepEqual(&entry.Schema, s.Schema()) {
+		return s, err
+	}
+	if err := s.Replace(&entry.Schema); err != nil {
+		return s, err
+	}
+	if err := s.Close(); err != nil {
+		return s, err
+	}
+	return registry.Open(path)
 }
 
 // settleRegistries finishes what a crash interrupted in CreateRegistry: a new
@@ -115,7 +164,7 @@ func (w *Workspace) Commit(ctx context.Context, name string, progress func(done,
 		return registry.Epoch{}, err
 	}
 	return s.Commit(ctx, registry.CommitOptions{
-		Time: time.Now(), Progress: progress,
+		Time: time.Now(), Progress: progress, Join: w.Registry,
 		Publish: func(e registry.Epoch) error { return w.publish(ctx, name, e) },
 	})
 }
@@ -132,6 +181,9 @@ func (w *Workspace) publish(ctx context.Context, name string, e registry.Epoch) 
 	entry := &ledger.EpochEntry{
 		Registry: name, Schema: identity, Number: canon.Uint64(e.Number), Time: statement.FormatTime(e.Time), Root: e.Root,
 	}
+	if err := w.publishDerived(entry, e.Derivation); err != nil {
+		return err
+	}
 	_, _, previous, err := w.Ledger.LatestEpoch(name)
 	if err == nil {
 		entry.Previous = &previous
@@ -143,6 +195,38 @@ func (w *Workspace) publish(ctx context.Context, name string, e registry.Epoch) 
 	}
 	_, err = w.Ledger.Append(ctx, entry)
 	return err
+}
+
+// publishDerived names what the epoch derives, and the epochs that it joins.
+func (w *Workspace) publishDerived(entry *ledger.EpochEntry, d *registry.Derivation) error {
+	if d == nil {
+		return nil
+	}
+	entry.Derived, entry.Joins = d.Roots, map[string]statement.Digest{}
+	for name, number := range d.Joins {
+		_, _, identity, err := w.Ledger.Epoch(name, number)
+		if err != nil {
+			return err
+		}
+		entry.Joins[name] = identity
+	}
+	return nil
+}
+
+// derivation reads from an epoch's entry what [Workspace.publishDerived] wrote.
+func (w *Workspace) derivation(entry *ledger.EpochEntry) (*registry.Derivation, error) {
+	if len(entry.Derived) == 0 {
+		return nil, nil
+	}
+	d := &registry.Derivation{Roots: entry.Derived, Joins: map[string]uint64{}}
+	for name, identity := range entry.Joins {
+		_, joined, err := w.Ledger.EpochByIdentity(identity)
+		if err != nil {
+			return nil, err
+		}
+		d.Joins[name] = uint64(joined.Number)
+	}
+	return d, nil
 }
 
 // rollForward makes the epoch that the ledger has and the registry lacks, if the
@@ -159,5 +243,9 @@ func (w *Workspace) rollForward(ctx context.Context, name string, s *registry.St
 	if err != nil {
 		return err
 	}
-	return s.Redo(ctx, registry.Epoch{Number: uint64(entry.Number), Root: entry.Root, Time: at})
+	derivation, err := w.derivation(entry)
+	if err != nil {
+		return err
+	}
+	return s.Redo(ctx, registry.Epoch{Number: uint64(entry.Number), Root: entry.Root, Time: at, Derivation: derivation}, w.registry)
 }

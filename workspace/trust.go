@@ -23,6 +23,13 @@ func (w *Workspace) Trust() (*verifier.Trust, error) {
 	}
 	for _, name := range names {
 		t.Registries = append(t.Registries, verifier.TrustedRegistry{Registry: name, Issuer: issuer, Log: w.Ledger.Origin()})
+		_, schema, err := w.Ledger.Schema(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range schema.Schema.Derived {
+			t.Registries = append(t.Registries, verifier.TrustedRegistry{Registry: d.Registry, Issuer: issuer, Log: w.Ledger.Origin()})
+		}
 	}
 	for _, keys := range w.manifest.Circuits {
 		t.Circuits = append(t.Circuits, verifier.TrustedCircuit{

@@ -188,7 +188,7 @@ func (w *Workspace) Agency() *prover.Agency {
 	}
 }
 
-// Registries lists the registries by name.
+// Registries lists the registries by name, without those that derive from them.
 func (w *Workspace) Registries() ([]string, error) {
 	files, err := os.ReadDir(filepath.Join(w.dir, registriesDir))
 	if err != nil {
@@ -208,6 +208,22 @@ func (w *Workspace) Registries() ([]string, error) {
 func (w *Workspace) Registry(name string) (*registry.Store, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.registry(name)
+}
+
+// registry is [Workspace.Registry]; the caller holds mu.
+func (w *Workspace) registry(name string) (*registry.Store, error) {
+	source, err := w.Ledger.Source(name)
+	if err == nil && source != name {
+		s, err := w.registry(source)
+		if err != nil {
+			return nil, err
+		}
+		if derived, ok := s.Derived(name); ok {
+			return derived, nil
+		}
+		return nil, fmt.Errorf("%w: %q, which the ledger has as derived from %s", ErrNoRegistry, name, source)
+	}
 	if s, ok := w.registries[name]; ok {
 		return s, nil
 	}
@@ -221,6 +237,9 @@ func (w *Workspace) Registry(name string) (*registry.Store, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s, err = w.takeSchema(name, path, s); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	if err := w.rollForward(context.Background(), name, s); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -53,6 +53,7 @@ func (*commands) Help() string {
 
 type registryCmds struct {
 	Create registryCreateCmd `cmd:"" help:"Make an empty registry and publish its schema."`
+	Update registryUpdateCmd `cmd:"" help:"Publish a schema that replaces a registry's."`
 	Import registryImportCmd `cmd:"" help:"Stage a file of records for the next commit."`
 	Commit registryCommitCmd `cmd:"" help:"Make what was imported the next epoch and publish its root."`
 	List   registryListCmd   `cmd:"" help:"List the registries."`

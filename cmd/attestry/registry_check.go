@@ -49,7 +49,7 @@ func (c *registryCheckCmd) Run(ctx context.Context, env *cli.Env, g *globals) er
 		if err != nil {
 			return err
 		}
-		return c.print(env, s, s.Check(ctx, r, format))
+		return c.print(env, s, s.Check(ctx, r, format, w.Registry))
 	})
 	return errors.Join(err, file.Close())
 }

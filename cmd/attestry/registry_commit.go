@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
@@ -31,6 +33,8 @@ type commitResult struct {
 	Epoch    uint64            `json:"epoch"`
 	Root     statement.Element `json:"root"`
 	Records  int               `json:"records"`
+	// Derived gives the roots of the registries that derive from this one.
+	Derived map[string]statement.Element `json:"derived,omitempty"`
 }
 
 func (c *registryCommitCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
@@ -43,8 +47,15 @@ func (c *registryCommitCmd) Run(ctx context.Context, env *cli.Env, g *globals) e
 		if err != nil {
 			return err
 		}
+		result := commitResult{Registry: c.Name, Epoch: epoch.Number, Root: epoch.Root, Records: epoch.Records}
+		if epoch.Derivation != nil {
+			result.Derived = epoch.Derivation.Roots
+		}
 		if env.JSON {
-			return env.PrintJSON(commitResult{c.Name, epoch.Number, epoch.Root, epoch.Records})
+			return env.PrintJSON(result)
+		}
+		for _, name := range slices.Sorted(maps.Keys(result.Derived)) {
+			env.Note("registry %s was derived, root %s", name, elementText(result.Derived[name]))
 		}
 		env.Note("%s changed, in %s", cli.Plural(epoch.Changed, "record"), cli.Duration(time.Since(start)))
 		return env.Print("registry %s: epoch %d of %s, root %s", c.Name, epoch.Number, cli.Plural(epoch.Records, "record"), elementText(epoch.Root))

@@ -21,6 +21,7 @@ func (*registryListCmd) Help() string {
 type registryListing struct {
 	Registry   string             `json:"registry"`
 	Attributes int                `json:"attributes"`
+	Source     string             `json:"derived_from,omitempty"`
 	Staged     *registry.Counts   `json:"staged,omitempty"` // an import that waits for its commit
 	Epoch      uint64             `json:"epoch,omitempty"`
 	Root       *statement.Element `json:"root,omitempty"`
@@ -41,6 +42,18 @@ func (c *registryListCmd) Run(env *cli.Env, g *globals) error {
 				return err
 			}
 			all = append(all, listing)
+			s, err := w.Registry(name)
+			if err != nil {
+				return err
+			}
+			for _, d := range s.Schema().Derived {
+				listing, err := listRegistry(w, d.Registry)
+				if err != nil {
+					return err
+				}
+				listing.Source = name
+				all = append(all, listing)
+			}
 		}
 		if env.JSON {
 			return env.PrintJSON(all)
@@ -74,6 +87,9 @@ func printListings(env *cli.Env, all []registryListing) error {
 		state := "no epoch yet"
 		if l.Epoch != 0 {
 			state = "epoch " + cli.Count(l.Epoch) + " of " + l.Time + ", " + cli.Plural(*l.Records, "record")
+		}
+		if l.Source != "" {
+			state += ", derived from " + l.Source
 		}
 		if l.Staged != nil {
 			state += ", an import is staged"

@@ -18,7 +18,7 @@ type Named struct {
 // rules of this version accept none.
 func Every(t testing.TB) []Named {
 	t.Helper()
-	return append(Log(t), Reserved(t)...)
+	return append(DerivedLog(t), Reserved(t)...)
 }
 
 // Log gives the entries of a small log, in order.
@@ -52,6 +52,49 @@ func Log(t testing.TB) []Named {
 	}
 }
 
+// DerivedLog is [Log] and, after it, a second registry, and derived registries of the
+// first one of which one joins the second.
+func DerivedLog(t testing.TB) []Named {
+	t.Helper()
+	const issuer = "issuer"
+	log := Log(t)
+	liens := SchemaEntry(t, "lucas-liens", issuer)
+	lienEpoch := EpochEntry(t, liens, nil, issuer)
+	deriving := DerivingSchema(t, log[10].Entry.(*ledger.SchemaEntry), issuer)
+	third := EpochEntry(t, deriving, log[3].Entry.(*ledger.EpochEntry), issuer)
+	third.Derived = map[string]statement.Element{"owners": Element("root of owners"), "encumbered": Element("root of encumbered")}
+	third.Joins = map[string]statement.Digest{"lucas-liens": Identity(t, lienEpoch)}
+	must(t, third.Sign(Key(issuer)))
+	return append(log,
+		Named{"schema of a second registry", liens},
+		Named{"epoch of the second registry", lienEpoch},
+		Named{"schema that defines derived registries", deriving},
+		Named{"epoch with derived registries", third},
+	)
+}
+
+// DerivingSchema gives the schema entry that adds two derived registries to another,
+// one of which joins lucas-liens.
+func DerivingSchema(t testing.TB, previous *ledger.SchemaEntry, issuer string) *ledger.SchemaEntry {
+	t.Helper()
+	e := *previous
+	identity, none := Identity(t, previous), "0"
+	e.Previous = &identity
+	e.Schema.Holder, e.Schema.Scopes = "", e.Schema.Scopes[:1]
+	e.Schema.Derived = []statement.Derived{
+		{Registry: "owners", GroupBy: "subject", Attributes: []statement.DerivedAttribute{
+			{Name: "parcels", Type: statement.Int, Compute: statement.Count},
+			{Name: "value", Type: statement.Int, Compute: statement.Sum, Of: "assessed_value"},
+		}},
+		{Registry: "encumbered", GroupBy: "key", Join: &statement.Join{Registry: "lucas-liens", By: "key"}, Attributes: []statement.DerivedAttribute{
+			{Name: "value", Type: statement.Int, Compute: statement.Copy, Of: "assessed_value"},
+			{Name: "lien_total", Type: statement.Int, Compute: statement.Sum, Of: "assessed_value", From: "lucas-liens", Default: &none},
+		}},
+	}
+	must(t, e.Sign(Key(issuer)))
+	return &e
+}
+
 // Reserved gives one entry of every type that the rules do not accept yet.
 func Reserved(t testing.TB) []Named {
 	t.Helper()
@@ -65,13 +108,7 @@ func Reserved(t testing.TB) []Named {
 	must(t, revocation.Sign(Key("log")))
 	sunset := &ledger.SunsetEntry{Origin: Origin, Circuit: Digest("circuit present"), VK: CircuitEntry("present").VKHash()}
 	must(t, sunset.Sign(Key("log")))
-	schema := SchemaEntry(t, "lucas-titles", "issuer")
-	derived := EpochEntry(t, schema, EpochEntry(t, schema, nil, "issuer"), "issuer")
-	derived.Derived = map[string]statement.Element{"free-titles": Element("derived root")}
-	derived.Joins = map[string]statement.Digest{"lucas-liens": Digest("epoch of lucas-liens")}
-	must(t, derived.Sign(Key("issuer")))
 	return []Named{
-		{"epoch with a derived registry", derived},
 		{"grant", grant},
 		{"rotation of the log's key", logRotation},
 		{"rotation of an issuer's key", issuerRotation},

@@ -87,6 +87,16 @@ func (s *Store) EpochAt(registry string, at time.Time) (uint64, *ledger.EpochEnt
 	})
 }
 
+// Source gives the registry that one derives from: its own name where it has
+// records of its own.
+func (s *Store) Source(registry string) (source string, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		source, err = ledger.View{State: txState{tx}}.Source(registry)
+		return err
+	})
+	return source, err
+}
+
 // Schema gives a registry's present schema entry.
 func (s *Store) Schema(registry string) (uint64, *ledger.SchemaEntry, error) {
 	return find[*ledger.SchemaEntry](s, func(v ledger.View) (uint64, error) {
