@@ -28,6 +28,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/internal/filelock"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
 	"github.com/attestry/attestry/prover"
@@ -69,7 +70,7 @@ type Workspace struct {
 	Signer note.Signer
 
 	dir      string
-	lock     *lock
+	lock     *filelock.Lock
 	logKey   string // verifier key
 	issuer   ed25519.PrivateKey
 	manifest *prover.Manifest
@@ -156,7 +157,7 @@ func (w *Workspace) Close() error {
 	if w.Ledger != nil {
 		errs = append(errs, w.Ledger.Close())
 	}
-	return errors.Join(append(errs, w.lock.release())...)
+	return errors.Join(append(errs, w.lock.Release())...)
 }
 
 // Dir gives the workspace's directory.
