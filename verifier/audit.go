@@ -133,8 +133,8 @@ func (a *audit) checkCheckpoint(signed []byte) {
 	}
 	if w := a.pins.trust.Witnesses; w != nil {
 		// Cosignatures of witnesses that nobody pinned say nothing, and harm nothing here.
-		if n := a.pins.countWitnesses(signed); n < w.Quorum {
-			a.problems.add(nil, AuditQuorum, fmt.Errorf("%d of %d pinned witnesses cosigned, where %d must", n, len(w.Keys), w.Quorum))
+		if err := w.met(a.pins.cosigners(signed)); err != nil {
+			a.problems.add(nil, AuditQuorum, err)
 		}
 	}
 }

@@ -272,34 +272,6 @@ func (r *run) checkHead(f *view, p namedPlace) error {
 	return nil
 }
 
-func (r *run) checkCosignatures(f *view) Check {
-	const expected = "no signature but the pinned log's and pinned witnesses'"
-	for _, p := range f.places() {
-		if p.unknownErr != nil {
-			return fail(CheckCosignatures, OnPinned, expected, p.name+": "+p.unknownErr.Error())
-		}
-	}
-	return pass(CheckCosignatures, OnPinned, expected, "every signature on the checkpoints verifies under a pinned key")
-}
-
-func (r *run) checkQuorum(f *view) Check {
-	w := r.pins.trust.Witnesses
-	if w == nil {
-		return skip(CheckQuorum, "a quorum of witnesses", "the trust file names no witnesses, so the log could show others another tree")
-	}
-	expected := fmt.Sprintf("%d of %d pinned witnesses on every checkpoint", w.Quorum, len(w.Keys))
-	fewest := len(w.Keys)
-	for _, p := range f.places() {
-		if p.unknownErr != nil || !p.logged {
-			return fail(CheckQuorum, OnWitnesses, expected, p.name+": the checkpoint's signatures do not verify")
-		}
-		if fewest = min(fewest, p.witnesses); fewest < w.Quorum {
-			return fail(CheckQuorum, OnWitnesses, expected, fmt.Sprintf("%s: %d cosigned", p.name, p.witnesses))
-		}
-	}
-	return pass(CheckQuorum, OnWitnesses, expected, fmt.Sprintf("at least %d cosigned", fewest))
-}
-
 func (r *run) checkTree(*view) Check {
 	return Check{
 		Check: CheckTree, Outcome: Skipped, RestsOn: OnAgency,

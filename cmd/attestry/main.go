@@ -116,5 +116,6 @@ func main() {
 // run runs one command line and gives its exit code.
 func run(ctx context.Context, args []string, s cli.Streams) int {
 	g := &commands{}
+	g.warn = (&cli.Env{Streams: s, Program: "attestry"}).Warn
 	return cli.Main(ctx, "attestry", description, g, args, s, &g.globals)
 }

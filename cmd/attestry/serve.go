@@ -52,7 +52,7 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.Ledger.PublishCheckpoint(w.Signer); err != nil {
+		if _, err := w.Publish(ctx); err != nil {
 			return err
 		}
 		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger})
