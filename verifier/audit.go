@@ -91,11 +91,12 @@ func AuditLog(ctx context.Context, dir string, t *Trust, progress func(done, tot
 	if err != nil || !report.OK {
 		return report, nil, err
 	}
-	return report, &AuditedLog{checkpoint: c, view: ledger.View{State: a.state}}, nil
+	return report, &AuditedLog{dir: dir, checkpoint: c, view: ledger.View{State: a.state}}, nil
 }
 
 // AuditedLog is a log as an audit without problems found it, up to a checkpoint.
 type AuditedLog struct {
+	dir        string // of the export
 	checkpoint ledger.Checkpoint
 	view       ledger.View
 }

@@ -209,6 +209,9 @@ func (r *run) checkInclusion(f *view) Check {
 // sameLog holds the bundle's epoch and proofs to the audited log, as far as it goes:
 // two logs of one origin are a split view.
 func (r *run) sameLog(f *view) error {
+	if err := r.sameTree(f); err != nil {
+		return err
+	}
 	const split = "the audited log does not have the bundle's entry %d: its operator shows two logs, keep both as evidence"
 	if r.log.knows(f.origin(), f.epoch.index) {
 		id, err := f.epoch.entry.Identity()
