@@ -18,7 +18,7 @@ func (w *TrustedWitnesses) met(cosigners []string) error {
 	if len(cosigners) > 0 {
 		who = strings.Join(cosigners, ", ")
 	}
-	return fmt.Errorf("%d of %d pinned witnesses cosigned (%s), where %d must: a log that its witnesses refuse has another history than the one that they saw, or an older one; ask them for their last checkpoint", len(cosigners), len(w.Keys), who, w.Quorum)
+	return fmt.Errorf("%d of %d pinned witnesses cosigned (%s), where %d must: the others were not reached, or refused it, as they do a log that has another history than they saw, or less of it: ask them for their last checkpoint", len(cosigners), len(w.Keys), who, w.Quorum)
 }
 
 func (r *run) checkCosignatures(f *view) Check {
