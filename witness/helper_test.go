@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -127,9 +128,7 @@ func openWitness(t testing.TB, dir string, logs ...*log) *Witness {
 }
 
 func serve(t testing.TB, w *Witness) string {
-	s := httptest.NewServer(w.Handler(nil))
-	t.Cleanup(s.Close)
-	return s.URL
+	return serveWith(t, w.Handler(nil))
 }
 
 // reply is an HTTP answer.
@@ -167,4 +166,39 @@ func cosigned(t testing.TB, l *log, w *Witness, r reply) {
 	if err != nil || line != r.body || strings.Count(line, "\n") != 1 {
 		t.Fatalf("%q, %v", r.body, err)
 	}
+}
+
+// serveWith serves a handler and gives its address.
+func serveWith(t testing.TB, h http.Handler) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// statuses collects the statuses of answers.
+type statuses struct {
+	mu   sync.Mutex
+	list []int
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// record gives a handler whose answers are collected.
+func (s *statuses) record(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w := &statusWriter{rw, http.StatusOK}
+		h.ServeHTTP(w, r)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.list = append(s.list, w.status)
+	})
 }
