@@ -64,8 +64,9 @@ type witnesses struct {
 // asked is a witness with what is known of it.
 type asked struct {
 	*witness.Peer
-	seen uint64    // the size that it cosigned last, as far as is known
-	down time.Time // when it last gave no answer
+	seen    uint64    // the size that it cosigned last, as far as is known
+	down    time.Time // when it last gave no answer
+	lacking bool      // it was warned of that its cosignature is missing
 }
 
 func (w *Workspace) loadWitnesses() error {
@@ -202,6 +203,28 @@ func (w *Workspace) Publish(ctx context.Context) ([]byte, error) {
 	return signed, nil
 }
 
+// KeepCosigned publishes again at an interval until ctx ends, so that a witness which was
+// away when the log was published cosigns it later. It ends early, with a warning,
+// where the log cannot be published any more.
+func (w *Workspace) KeepCosigned(ctx context.Context, interval time.Duration) {
+	if len(w.witnesses.peers) == 0 {
+		return
+	}
+	ticks := time.NewTicker(interval)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		if _, err := w.Publish(ctx); err != nil && ctx.Err() == nil {
+			w.warn("no further checkpoints: %v", err)
+			return
+		}
+	}
+}
+
 // askBeforeGrowth is the ledger's callback: the log asks its witnesses what they have
 // seen of it, by showing them what it signed last. A log that never signed shows the
 // tree of no entries, of which every log of its origin is a continuation.
@@ -247,9 +270,11 @@ func (w *Workspace) ask(ctx context.Context, s *store.Store, signed []byte, peer
 		switch {
 		case errors.Is(errs[i], witness.ErrBetrayed):
 			betrayed = errors.Join(betrayed, fmt.Errorf("%s: %w", p.Key.Name(), errs[i]))
-		case errs[i] != nil:
+		case errs[i] != nil && !p.lacking:
+			p.lacking = true
 			w.warn("witness %s: %v: its cosignature is missing", p.Key.Name(), errs[i])
 		case answers[i] != "":
+			p.lacking = false
 			lines = append(lines, answers[i])
 		}
 	}

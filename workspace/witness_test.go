@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -202,6 +203,41 @@ func TestWitnessDown(t *testing.T) {
 		if !strings.Contains(all, "witness witness.example/"+name+": ") {
 			t.Errorf("nothing is said of %s: %s", name, all)
 		}
+	}
+}
+
+// TestKeepCosigned: a server gets the cosignature of a witness that comes back.
+func TestKeepCosigned(t *testing.T) {
+	w := open(t)
+	s := newServed(t, w, "witness.example/1")
+	add(t, w, s)
+	peer := w.witnesses.peers[0]
+	peer.URL = "http://127.0.0.1:1"
+	said := watch(w)
+	bare, err := w.Publish(t.Context())
+	must(t, err)
+	if len(*said) != 1 || strings.Contains(string(bare), "— witness.example/1 ") {
+		t.Fatalf("%q, %q", bare, *said)
+	}
+	peer.URL, peer.down = s.url, time.Time{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.KeepCosigned(ctx, 10*time.Millisecond)
+	}()
+	for range 500 {
+		signed, err := w.Ledger.Checkpoint()
+		must(t, err)
+		if strings.Contains(string(signed), "— witness.example/1 ") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	<-done
+	if signed, err := w.Ledger.Checkpoint(); err != nil || !strings.HasPrefix(string(signed), string(bare)+"— witness.example/1 ") {
+		t.Errorf("%q, %v", signed, err)
 	}
 }
 
