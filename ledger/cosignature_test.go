@@ -166,3 +166,55 @@ func TestLogPublicKey(t *testing.T) {
 		t.Errorf("a witness's key: %v", err)
 	}
 }
+
+func FuzzParseWitnessKey(f *testing.F) {
+	_, vkey := cosigner(f, "witness.example/w1")
+	_, plain, err := note.GenerateKey(rand.Reader, "witness.example/w2")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(vkey)
+	f.Add(plain)
+	f.Add("w+00000000+BA==")
+	f.Fuzz(func(t *testing.T, vkey string) {
+		key, err := ledger.ParseWitnessKey(vkey)
+		if err != nil {
+			if !errors.Is(err, ledger.ErrBadKey) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if len(key.Public) == 0 || !strings.HasPrefix(vkey, key.Name()+"+") || key.Cosigned(nil) {
+			t.Fatalf("%+v", key)
+		}
+	})
+}
+
+func FuzzCosignature(f *testing.F) {
+	s, vkey := cosigner(f, "witness.example/w1")
+	key, err := ledger.ParseWitnessKey(vkey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	log, _ := logKey(f, "log.example/a")
+	c := ledger.Checkpoint{Origin: "log.example/a", Size: 7}
+	signed, err := ledger.SignCheckpoint(c, log)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := cosign(f, c, s)
+	f.Add([]byte(good))
+	f.Add([]byte(good + good))
+	f.Add([]byte("— x AAAA\n" + good))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, lines []byte) {
+		line, err := key.Cosignature(c, lines)
+		if err != nil {
+			return
+		}
+		cosigned, err := ledger.AddCosignatures(signed, line)
+		if err != nil || !key.Cosigned(cosigned) {
+			t.Fatalf("%q, %v", line, err)
+		}
+	})
+}

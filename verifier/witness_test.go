@@ -3,6 +3,7 @@ package verifier
 import (
 	"crypto/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -127,5 +128,37 @@ func TestWitnessAloneIsNotTheLog(t *testing.T) {
 	v, err := Verify(b, Options{Trust: trust, Request: r, At: testTime})
 	if err != nil || !slices.Contains(outcomes(t, v), CheckCheckpoint) {
 		t.Errorf("%v %v", err, outcomes(t, v))
+	}
+}
+
+// TestCosignaturesChanged: where every witness that cosigned is pinned and needed, no
+// byte of a checkpoint's signatures can be changed without a verdict of no.
+func TestCosignaturesChanged(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	var vkeys []string
+	for _, name := range []string{"witness.example/1", "witness.example/2"} {
+		s, vkey := newWitness(t, name)
+		w.cosigners, vkeys = append(w.cosigners, s), append(vkeys, vkey)
+	}
+	r := flatRequest(t)
+	b, _ := w.bundle(r, tamper{})
+	trust := w.trust()
+	trust.Witnesses = &TrustedWitnesses{Quorum: 2, Keys: vkeys}
+	v, err := New(trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := b.Facts[0].Epoch.Inclusion
+	for at := strings.Index(good, "— "); at < len(good); at++ {
+		for _, letter := range []byte("Az\n") {
+			if good[at] == letter {
+				continue
+			}
+			b.Facts[0].Epoch.Inclusion = good[:at] + string(letter) + good[at+1:]
+			verdict, err := v.Verify(b, Options{Request: r, At: testTime})
+			if err == nil && verdict.OK {
+				t.Errorf("byte %d changed from %q to %q passes", at, good[at], letter)
+			}
+		}
 	}
 }

@@ -154,3 +154,34 @@ func TestNewPeer(t *testing.T) {
 		t.Errorf("a bad key: %v", err)
 	}
 }
+
+func FuzzAnswer(f *testing.F) {
+	l := newLog(f, origin).grow(7, "entry")
+	w, _ := newWitness(f, l)
+	key, err := ledger.ParseWitnessKey(w.Key())
+	if err != nil {
+		f.Fatal(err)
+	}
+	p, c := &Peer{Key: key}, l.checkpoint(7)
+	line, err := w.cosign(c)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(200, false, line, uint64(0))
+	f.Add(409, true, []byte("3\n"), uint64(0))
+	f.Add(409, true, []byte("99\n"), uint64(7))
+	f.Add(422, false, []byte("no"), uint64(3))
+	f.Fuzz(func(t *testing.T, status int, sized bool, body []byte, old uint64) {
+		line, seen, err := p.read(&answer{status, sized, body}, c, old)
+		switch {
+		case err != nil && (line != "" || !errors.Is(err, ErrBetrayed) && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrUnreachable)):
+			t.Fatalf("%q, %v", line, err)
+		case err == nil && line == "" && seen > c.Size:
+			t.Fatalf("size %d goes on", seen)
+		case line != "":
+			if cosigned, err := ledger.AddCosignatures(l.signed(), line); err != nil || !key.Cosigned(cosigned) {
+				t.Fatalf("%q, %v", line, err)
+			}
+		}
+	})
+}

@@ -30,8 +30,8 @@ var (
 const (
 	witnessesFile   = "witnesses.json"
 	witnessesFormat = "attestry/witnesses/v1"
-	// maxWitnesses leaves room on a checkpoint, which carries at most a hundred signatures.
-	maxWitnesses = 32
+	// maxWitnesses is how many of the longest cosignatures a checkpoint has room for.
+	maxWitnesses = 16
 	// witnessPatience is how long all witnesses together may take: across the world
 	// and back a few times. Who is slower is left out.
 	witnessPatience = 3 * time.Second
@@ -194,13 +194,14 @@ func (w *Workspace) Publish(ctx context.Context) ([]byte, error) {
 	if len(lines) == 0 {
 		return signed, nil
 	}
-	if signed, err = ledger.AddCosignatures(signed, lines...); err != nil {
+	cosigned, err := ledger.AddCosignatures(signed, lines...)
+	if err != nil {
 		return nil, err
 	}
-	if err := w.Ledger.KeepCosigned(signed); err != nil && !errors.Is(err, store.ErrSuperseded) {
+	if err := w.Ledger.KeepCosigned(cosigned); err != nil && !errors.Is(err, store.ErrSuperseded) {
 		return nil, err
 	}
-	return signed, nil
+	return cosigned, nil
 }
 
 // KeepCosigned publishes again at an interval until ctx ends, so that a witness which was

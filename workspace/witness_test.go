@@ -1,9 +1,11 @@
 package workspace
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -203,6 +205,46 @@ func TestWitnessDown(t *testing.T) {
 		if !strings.Contains(all, "witness witness.example/"+name+": ") {
 			t.Errorf("nothing is said of %s: %s", name, all)
 		}
+	}
+}
+
+// TestGuardFirst: what a witness is sent is in the guard by then, and in no other way
+// signed: a crash leaves no checkpoint that somebody has and the log forgot.
+func TestGuardFirst(t *testing.T) {
+	w := titles(t)
+	s := newServed(t, w, "witness.example/1")
+	sent := 0
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		request, c, err := witness.ParseRequest(body)
+		guard, readErr := os.ReadFile(store.GuardPath(w.Ledger.Path()))
+		if err != nil || c.Size > 0 && (readErr != nil || !bytes.HasPrefix(request.Checkpoint, guard)) {
+			t.Errorf("sent %q, the guard has %q: %v, %v", body, guard, err, readErr)
+		}
+		sent++
+		answer, err := http.Post(s.url+witness.AddPath, "text/plain", bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer answer.Body.Close()
+		rw.WriteHeader(answer.StatusCode)
+		_, _ = io.Copy(rw, answer.Body)
+	}))
+	defer front.Close()
+	must(t, w.AddWitness(WitnessConfig{front.URL, s.key}))
+	w = reopened(t, w)
+	for i := range 3 {
+		must(t, grow(w, t, fmt.Sprint("r", i)))
+		if _, err := w.Publish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent < 4 || s.seen(t) != w.Ledger.Size() {
+		t.Errorf("sent %d, seen %d of %d", sent, s.seen(t), w.Ledger.Size())
 	}
 }
 
