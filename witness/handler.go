@@ -2,6 +2,7 @@ package witness
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,17 +39,18 @@ type handler struct {
 }
 
 func (h *handler) add(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, int64(MaxRequestBytes)))
+	if err != nil {
+		h.refuse(rw, fmt.Errorf("%w: %w", ErrMalformed, err))
+		return
+	}
+	// A slot is for work, not for who sends slowly.
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
 		rw.Header().Set("Retry-After", "1")
 		http.Error(rw, "too many requests at once", http.StatusServiceUnavailable)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, int64(MaxRequestBytes)))
-	if err != nil {
-		h.refuse(rw, err)
 		return
 	}
 	line, err := h.witness.Add(body)

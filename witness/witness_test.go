@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,6 +252,18 @@ func TestConcurrentForks(t *testing.T) {
 	wg.Wait()
 	if len(roots) != 1 {
 		t.Errorf("%d histories are cosigned", len(roots))
+	}
+}
+
+// TestBusy: beyond so many requests at once the witness says when to come again.
+func TestBusy(t *testing.T) {
+	l := newLog(t, origin).grow(1, "entry")
+	w, _ := newWitness(t, l)
+	h := &handler{w, slog.New(slog.DiscardHandler), make(chan struct{})} // without a single slot
+	answer := httptest.NewRecorder()
+	h.add(answer, httptest.NewRequest(http.MethodPost, AddPath, bytes.NewReader(l.request(0))))
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "1" {
+		t.Errorf("%d, %v", answer.Code, answer.Header())
 	}
 }
 
