@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
@@ -20,7 +18,8 @@ import (
 // Agency is what an agency answers requests with.
 type Agency struct {
 	Ledger *store.Store
-	Signer note.Signer // signs the log's checkpoints
+	// Publish signs the log's present tree and gives the checkpoint.
+	Publish func(ctx context.Context) ([]byte, error)
 	// Registry opens a registry by name.
 	Registry func(name string) (*registry.Store, error)
 	// Circuit loads a circuit by name.
@@ -218,7 +217,7 @@ func (a *Agency) publish(ctx context.Context, works []*work, entries []ledger.En
 	if err != nil {
 		return a.named(err, entries)
 	}
-	if err := a.complete(works, indexes); err != nil {
+	if err := a.complete(ctx, works, indexes); err != nil {
 		return &LoggedError{Indexes: indexes, Cause: err}
 	}
 	return nil
@@ -277,8 +276,8 @@ func (e *LoggedError) Error() string {
 func (e *LoggedError) Unwrap() error { return e.Cause }
 
 // complete fills in what the bundle shows of the log.
-func (a *Agency) complete(works []*work, indexes []uint64) error {
-	checkpoint, err := a.Ledger.PublishCheckpoint(a.Signer)
+func (a *Agency) complete(ctx context.Context, works []*work, indexes []uint64) error {
+	checkpoint, err := a.Publish(ctx)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (f RecordFile) LogValue() slog.Value { return slog.StringValue(redactedReco
 
 // OpenRecord makes the record file of a key at the latest epoch. With forPledging it
 // has the record's serial.
-func (a *Agency) OpenRecord(_ context.Context, name, key string, forPledging bool) (*RecordFile, error) {
+func (a *Agency) OpenRecord(ctx context.Context, name, key string, forPledging bool) (*RecordFile, error) {
 	circuit, err := a.Circuit(verifier.CircuitPresent)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (a *Agency) OpenRecord(_ context.Context, name, key string, forPledging boo
 	if err != nil {
 		return nil, err
 	}
-	checkpoint, err := a.Ledger.PublishCheckpoint(a.Signer)
+	checkpoint, err := a.Publish(ctx)
 	if err != nil {
 		return nil, err
 	}

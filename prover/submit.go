@@ -33,7 +33,7 @@ func (a *Agency) Submit(ctx context.Context, e *ledger.ProofEntry, consent bool)
 	if err != nil {
 		return nil, 0, err
 	}
-	receipt, err := a.receipt(index)
+	receipt, err := a.receipt(ctx, index)
 	if err != nil {
 		return nil, 0, &LoggedError{Indexes: []uint64{index}, Cause: err}
 	}
@@ -52,8 +52,8 @@ func (a *Agency) submit(ctx context.Context, e *ledger.ProofEntry) (uint64, erro
 	return indexes[0], nil
 }
 
-func (a *Agency) receipt(index uint64) (*verifier.Receipt, error) {
-	checkpoint, err := a.Ledger.PublishCheckpoint(a.Signer)
+func (a *Agency) receipt(ctx context.Context, index uint64) (*verifier.Receipt, error) {
+	checkpoint, err := a.Publish(ctx)
 	if err != nil {
 		return nil, err
 	}

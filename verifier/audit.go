@@ -91,11 +91,12 @@ func AuditLog(ctx context.Context, dir string, t *Trust, progress func(done, tot
 	if err != nil || !report.OK {
 		return report, nil, err
 	}
-	return report, &AuditedLog{checkpoint: c, view: ledger.View{State: a.state}}, nil
+	return report, &AuditedLog{dir: dir, checkpoint: c, view: ledger.View{State: a.state}}, nil
 }
 
 // AuditedLog is a log as an audit without problems found it, up to a checkpoint.
 type AuditedLog struct {
+	dir        string // of the export
 	checkpoint ledger.Checkpoint
 	view       ledger.View
 }
@@ -133,8 +134,8 @@ func (a *audit) checkCheckpoint(signed []byte) {
 	}
 	if w := a.pins.trust.Witnesses; w != nil {
 		// Cosignatures of witnesses that nobody pinned say nothing, and harm nothing here.
-		if n := a.pins.countWitnesses(signed); n < w.Quorum {
-			a.problems.add(nil, AuditQuorum, fmt.Errorf("%d of %d pinned witnesses cosigned, where %d must", n, len(w.Keys), w.Quorum))
+		if err := w.met(a.pins.cosigners(signed)); err != nil {
+			a.problems.add(nil, AuditQuorum, err)
 		}
 	}
 }

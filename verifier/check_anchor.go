@@ -242,6 +242,9 @@ func (r *run) checkInclusion(f *view) Check {
 // sameLog holds the bundle's epoch and proofs to the audited log, as far as it goes:
 // two logs of one origin are a split view.
 func (r *run) sameLog(f *view) error {
+	if err := r.sameTree(f); err != nil {
+		return err
+	}
 	const split = "the audited log does not have the bundle's entry %d: its operator shows two logs, keep both as evidence"
 	if r.log.knows(f.origin(), f.epoch.index) {
 		id, err := f.epoch.entry.Identity()
@@ -303,34 +306,6 @@ func (r *run) checkHead(f *view, p namedPlace) error {
 	}
 	r.roots[head] = p.checkpoint.Root
 	return nil
-}
-
-func (r *run) checkCosignatures(f *view) Check {
-	const expected = "no signature but the pinned log's and pinned witnesses'"
-	for _, p := range f.places() {
-		if p.unknownErr != nil {
-			return fail(CheckCosignatures, OnPinned, expected, p.name+": "+p.unknownErr.Error())
-		}
-	}
-	return pass(CheckCosignatures, OnPinned, expected, "every signature on the checkpoints verifies under a pinned key")
-}
-
-func (r *run) checkQuorum(f *view) Check {
-	w := r.pins.trust.Witnesses
-	if w == nil {
-		return skip(CheckQuorum, "a quorum of witnesses", "the trust file names no witnesses, so the log could show others another tree")
-	}
-	expected := fmt.Sprintf("%d of %d pinned witnesses on every checkpoint", w.Quorum, len(w.Keys))
-	fewest := len(w.Keys)
-	for _, p := range f.places() {
-		if p.unknownErr != nil || !p.logged {
-			return fail(CheckQuorum, OnWitnesses, expected, p.name+": the checkpoint's signatures do not verify")
-		}
-		if fewest = min(fewest, p.witnesses); fewest < w.Quorum {
-			return fail(CheckQuorum, OnWitnesses, expected, fmt.Sprintf("%s: %d cosigned", p.name, p.witnesses))
-		}
-	}
-	return pass(CheckQuorum, OnWitnesses, expected, fmt.Sprintf("at least %d cosigned", fewest))
 }
 
 func (r *run) checkTree(*view) Check {

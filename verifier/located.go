@@ -3,7 +3,6 @@ package verifier
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -29,9 +28,10 @@ type place struct {
 // head is a checkpoint with what its signatures show.
 type head struct {
 	checkpoint   ledger.Checkpoint
-	witnesses    int   // how many pinned ones cosigned
-	signatureErr error // why no pinned log signed it
-	unknownErr   error // why a signature on it cannot be verified
+	witnesses    []string // the pinned ones that cosigned, by name
+	strangers    []string // who cosigned beside them, unverified
+	signatureErr error    // why no pinned log signed it
+	unknownErr   error    // why a signature on it does not verify, or is nobody's
 }
 
 // reader reads the entries of one bundle. The facts' entries mostly share one
@@ -78,7 +78,8 @@ func (r *reader) place(data []byte, in *ledger.Inclusion) (place, error) {
 			return place{}, err
 		}
 		h = head{checkpoint: c, signatureErr: r.pins.checkLogSignature(in.Checkpoint, c)}
-		h.witnesses, h.unknownErr = r.pins.checkSignatures(in.Checkpoint, c.Origin)
+		h.strangers, h.unknownErr = r.pins.checkSignatures(in.Checkpoint, c.Origin)
+		h.witnesses = r.pins.cosigners(in.Checkpoint)
 		r.heads[string(in.Checkpoint)] = h
 	}
 	return place{logged: true, index: in.Index, pathErr: checkPath(data, in, h.checkpoint), head: h}, nil
@@ -109,10 +110,14 @@ func (p *pins) checkLogSignature(signed []byte, c ledger.Checkpoint) error {
 	return err
 }
 
-// checkSignatures verifies every signature line: one by a key that nobody pinned
-// could be changed without notice. It counts the witnesses.
-func (p *pins) checkSignatures(signed []byte, origin string) (witnesses int, err error) {
-	known := slices.Clone(p.witnesses)
+// checkSignatures verifies every signature line by a pinned key, and gives the names
+// of witnesses that nobody pinned. Their lines could be changed without notice, and
+// nothing rests on them. Any other line that cannot be verified is an error.
+func (p *pins) checkSignatures(signed []byte, origin string) (strangers []string, err error) {
+	var known []note.Verifier
+	for _, w := range p.witnesses {
+		known = append(known, w)
+	}
 	for _, l := range p.logs {
 		if l.origin == origin {
 			known = append(known, l.verifier)
@@ -120,23 +125,26 @@ func (p *pins) checkSignatures(signed []byte, origin string) (witnesses int, err
 	}
 	n, err := note.Open(signed, note.VerifierList(known...))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if len(n.UnverifiedSigs) > 0 {
-		return 0, fmt.Errorf("signature by an unknown key, of %q", n.UnverifiedSigs[0].Name)
+	for _, s := range n.UnverifiedSigs {
+		if p.isLog(s.Name) || p.isWitness(s.Name) || !ledger.IsCosignature(s) {
+			return nil, fmt.Errorf("signature by an unknown key, of %q", s.Name)
+		}
+		strangers = append(strangers, s.Name)
 	}
-	return p.countWitnesses(signed), nil
+	return strangers, nil
 }
 
-// countWitnesses counts the pinned witnesses whose cosignatures on a checkpoint
-// verify.
-func (p *pins) countWitnesses(signed []byte) (count int) {
+// cosigners names the pinned witnesses whose cosignatures on a checkpoint verify.
+func (p *pins) cosigners(signed []byte) []string {
+	var names []string
 	for _, w := range p.witnesses {
-		if _, err := note.Open(signed, note.VerifierList(w)); err == nil {
-			count++
+		if w.Cosigned(signed) {
+			names = append(names, w.Name())
 		}
 	}
-	return count
+	return names
 }
 
 // view is a fact with its entries read.

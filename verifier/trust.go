@@ -10,8 +10,6 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	witnessnote "github.com/transparency-dev/formats/note"
-
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
@@ -147,7 +145,7 @@ type pins struct {
 	trust     *Trust
 	logs      []pinnedLog
 	circuits  map[circuitID]pinnedCircuit
-	witnesses []note.Verifier
+	witnesses []*ledger.WitnessKey
 	maxAge    time.Duration // 0: none
 }
 
@@ -276,17 +274,44 @@ func (p *pins) pinWitnesses() error {
 		return fmt.Errorf("a quorum of %d among %d witnesses", w.Quorum, len(w.Keys))
 	}
 	for i, key := range w.Keys {
-		v, err := witnessnote.NewVerifierForCosignatureV1(key)
+		k, err := ledger.ParseWitnessKey(key)
 		if err != nil {
-			return fmt.Errorf("witness %d: %v", i, err)
+			return fmt.Errorf("witness %d: %w", i, err)
 		}
-		sameName := func(o note.Verifier) bool { return o.Name() == v.Name() }
-		if p.isLog(v.Name()) || slices.ContainsFunc(p.witnesses, sameName) {
-			return fmt.Errorf("witness %d: the name %s is another key's too", i, v.Name())
+		if p.isLog(k.Name()) || p.isWitness(k.Name()) {
+			return fmt.Errorf("witness %d: the name %s is another key's too", i, k.Name())
 		}
-		p.witnesses = append(p.witnesses, v)
+		if owner := p.ownerOf(k.Public); owner != "" {
+			return fmt.Errorf("witness %d: %s has the key of %s: nobody is witness of themselves, or twice", i, k.Name(), owner)
+		}
+		p.witnesses = append(p.witnesses, k)
 	}
 	return nil
+}
+
+func (p *pins) isWitness(name string) bool {
+	return slices.ContainsFunc(p.witnesses, func(w *ledger.WitnessKey) bool { return w.Name() == name })
+}
+
+// ownerOf says who of a trust file has a key, under whatever name: logs, issuers and
+// the witnesses so far. "" is nobody.
+func (p *pins) ownerOf(key []byte) string {
+	for _, l := range p.logs {
+		if public, err := ledger.LogPublicKey(l.Key); err == nil && bytes.Equal(public[:], key) {
+			return "the log " + l.origin
+		}
+	}
+	for _, r := range p.trust.Registries {
+		if bytes.Equal(r.Issuer[:], key) {
+			return "the issuer of " + r.Registry
+		}
+	}
+	for _, w := range p.witnesses {
+		if bytes.Equal(w.Public, key) {
+			return "the witness " + w.Name()
+		}
+	}
+	return ""
 }
 
 func (p *pins) pinMaxAge() (err error) {

@@ -6,6 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+
+	witnessnote "github.com/transparency-dev/formats/note"
+
+	"github.com/attestry/attestry/ledger"
 )
 
 func TestTrustRoundTrip(t *testing.T) {
@@ -101,6 +107,27 @@ func TestTrustRefuses(t *testing.T) {
 			_, vkey := newWitness(w.t, "witness.example/1")
 			t.Witnesses = &TrustedWitnesses{Quorum: 2, Keys: []string{vkey, vkey}}
 		},
+		"the log's key under another name": func(w *world, t *Trust) {
+			public, _ := ledger.LogPublicKey(w.vkey)
+			t.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{vkeyOf("witness.example/1", public)}}
+		},
+		"the log's key as a cosigner's": func(w *world, t *Trust) {
+			public, _ := ledger.LogPublicKey(w.vkey)
+			vkey, _ := witnessnote.VKeyToCosignatureV1(vkeyOf("witness.example/1", public))
+			t.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{vkey}}
+		},
+		"the issuer's key": func(w *world, t *Trust) {
+			t.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{vkeyOf("witness.example/1", t.Registries[0].Issuer)}}
+		},
+		"a witness under two names": func(w *world, t *Trust) {
+			_, vkey := newWitness(w.t, "witness.example/1")
+			key, _ := ledger.ParseWitnessKey(vkey)
+			t.Witnesses = &TrustedWitnesses{Quorum: 2, Keys: []string{vkey, vkeyOf("witness.example/2", ledger.PublicKey(key.Public))}}
+		},
+		"a witness's key in capitals": func(w *world, t *Trust) {
+			_, vkey := newWitness(w.t, "witness.example/1")
+			t.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{upperHash(vkey)}}
+		},
 		"the log as its own witness": func(w *world, t *Trust) {
 			t.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{w.vkey}}
 		},
@@ -119,6 +146,14 @@ func TestTrustRefuses(t *testing.T) {
 	if _, err := Verify(&Bundle{}, Options{}); !errors.Is(err, ErrBadTrust) {
 		t.Error("no trust file is no error")
 	}
+}
+
+func vkeyOf(name string, key ledger.PublicKey) string {
+	vkey, err := note.NewEd25519VerifierKey(name, key[:])
+	if err != nil {
+		panic(err)
+	}
+	return vkey
 }
 
 func upperHash(vkey string) string {

@@ -3,23 +3,15 @@ package workspace
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
+
+	"github.com/attestry/attestry/internal/filelock"
 )
 
-// lock is an advisory lock on a file, which ends with the process that holds it.
-type lock struct{ file *os.File }
-
-// acquire takes the lock or fails with [ErrInUse] at once.
-func acquire(path string) (*lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
+// acquire takes the workspace's lock or fails with [ErrInUse] at once.
+func acquire(path string) (*filelock.Lock, error) {
+	l, err := filelock.Acquire(path)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), f.Close())
-	}
-	return &lock{f}, nil
+	return l, err
 }
-
-func (l *lock) release() error { return l.file.Close() }

@@ -7,6 +7,7 @@
 //	DIR/keys/issuer.key     signs schemas and epochs (Ed25519)
 //	DIR/circuits/           proving and verifying keys, named by their hashes
 //	DIR/registries/NAME.db  a registry's records and secrets: private
+//	DIR/witnesses.json      whom the log asks for cosignatures, if anybody
 //
 // Everything but the verifying keys is readable by its owner alone. [Init] makes
 // one, [Open] opens it and brings registries that a crash left behind up to what
@@ -28,6 +29,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/internal/filelock"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
 	"github.com/attestry/attestry/prover"
@@ -67,13 +69,18 @@ const (
 type Workspace struct {
 	Ledger *store.Store
 	Signer note.Signer
+	// Warn is told what whoever runs the log should know, such as that a witness gave
+	// no answer. It may be nil.
+	Warn func(format string, args ...any)
 
 	dir      string
-	lock     *lock
+	lock     *filelock.Lock
 	logKey   string // verifier key
 	issuer   ed25519.PrivateKey
 	manifest *prover.Manifest
 	vks      map[statement.Digest]*verifier.VerifyingKey // by key hash
+
+	witnesses witnesses
 
 	mu         sync.Mutex
 	registries map[string]*registry.Store
@@ -111,6 +118,9 @@ func (w *Workspace) load(origin string) (err error) {
 	if w.issuer, err = readIssuerKey(filepath.Join(w.dir, issuerKeyFile)); err != nil {
 		return err
 	}
+	if err := w.loadWitnesses(); err != nil {
+		return err
+	}
 	circuits := filepath.Join(w.dir, circuitsDir)
 	if w.manifest, err = prover.ReadManifest(circuits); err != nil {
 		return err
@@ -121,7 +131,7 @@ func (w *Workspace) load(origin string) (err error) {
 			return err
 		}
 	}
-	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{Verify: w.verifyEntry})
+	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{Verify: w.verifyEntry, BeforeGrowth: w.askBeforeGrowth})
 	if err != nil {
 		return err
 	}
@@ -156,7 +166,7 @@ func (w *Workspace) Close() error {
 	if w.Ledger != nil {
 		errs = append(errs, w.Ledger.Close())
 	}
-	return errors.Join(append(errs, w.lock.release())...)
+	return errors.Join(append(errs, w.lock.Release())...)
 }
 
 // Dir gives the workspace's directory.
@@ -183,7 +193,7 @@ func (w *Workspace) Circuit(name string) (*prover.Circuit, error) {
 // Agency gives what requests are answered with.
 func (w *Workspace) Agency() *prover.Agency {
 	return &prover.Agency{
-		Ledger: w.Ledger, Signer: w.Signer, Registry: w.Registry, Circuit: w.Circuit,
+		Ledger: w.Ledger, Publish: w.Publish, Registry: w.Registry, Circuit: w.Circuit,
 		Consent: func(e *ledger.ProofEntry) error { return e.SignConsent(w.issuer) },
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // audit verifies the bundle offline and replays the whole ledger.
 func (d *demo) audit(ctx context.Context) error {
-	if _, err := d.w.Ledger.PublishCheckpoint(d.w.Signer); err != nil {
+	if _, err := d.w.Publish(ctx); err != nil {
 		return err
 	}
 	export := filepath.Join(d.auditor, "export")

@@ -25,6 +25,9 @@ type globals struct {
 	// there: a variable that names somebody's workspace must not make it write to it.
 	Dir    string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data); demo makes one there and keeps it."`
 	Server string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
+
+	// warn is what an open workspace warns with.
+	warn func(format string, args ...any)
 }
 
 // AfterApply refuses --server where it would be passed over, and beside it what the
@@ -71,5 +74,6 @@ func (g *globals) with(run func(*workspace.Workspace) error) error {
 	if err != nil {
 		return err
 	}
+	w.Warn = g.warn
 	return errors.Join(run(w), w.Close())
 }

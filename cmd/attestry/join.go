@@ -10,7 +10,8 @@ import (
 )
 
 type bundleCmds struct {
-	Join bundleJoinCmd `cmd:"" help:"Put the facts that several agencies proved into one bundle."`
+	Join    bundleJoinCmd    `cmd:"" help:"Put the facts that several agencies proved into one bundle."`
+	Compare bundleCompareCmd `cmd:"" help:"Look for two histories of a log in what people were shown."`
 }
 
 func (*bundleCmds) Help() string {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/workspace"
@@ -26,12 +28,12 @@ type ledgerExportResult struct {
 	Entries uint64 `json:"entries"`
 }
 
-func (c *ledgerExportCmd) Run(env *cli.Env, g *globals) error {
+func (c *ledgerExportCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err := checkExportDir(c.Out); err != nil {
 		return err
 	}
 	return g.with(func(w *workspace.Workspace) error {
-		if _, err := w.Ledger.PublishCheckpoint(w.Signer); err != nil {
+		if _, err := w.Publish(ctx); err != nil {
 			return err
 		}
 		bar := env.Progress("export")

@@ -33,6 +33,7 @@ type commands struct {
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check and look at the ledger."`
+	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
 	Version  versionCmd   `cmd:"" help:"Show the version and the circuits."`
 }
@@ -84,6 +85,7 @@ type trustCmds struct {
 	Export      trustExportCmd      `cmd:"" help:"Write the trust file that pins this workspace."`
 	Fingerprint trustFingerprintCmd `cmd:"" help:"Show a trust file's fingerprint, to compare with the agency's."`
 	Join        trustJoinCmd        `cmd:"" help:"Pin what several trust files pin."`
+	Witness     trustWitnessCmd     `cmd:"" help:"Ask for the cosignatures of witnesses."`
 }
 
 func (*trustCmds) Help() string {
@@ -117,5 +119,6 @@ func main() {
 // run runs one command line and gives its exit code.
 func run(ctx context.Context, args []string, s cli.Streams) int {
 	g := &commands{}
+	g.warn = (&cli.Env{Streams: s, Program: "attestry"}).Warn
 	return cli.Main(ctx, "attestry", description, g, args, s, &g.globals)
 }

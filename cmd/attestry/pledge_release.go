@@ -157,7 +157,7 @@ func submit(ctx context.Context, env *cli.Env, g *globals, releases []*ledger.Re
 				return err
 			}
 		}
-		_, err := w.Ledger.PublishCheckpoint(w.Signer)
+		_, err := w.Publish(ctx)
 		return err
 	})
 }

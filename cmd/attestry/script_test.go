@@ -31,16 +31,22 @@ import (
 //	circuits DIR TO            copies a workspace's proving keys
 //	rename FROM TO             renames a file or directory
 //	requirelogged TRUST TO     writes a trust file that wants every proof logged
+//	start NAME PROGRAM ARGS…   runs a server until the session ends: its address is in
+//	                           the variable NAME, what it logs in the file NAME.log
+//	interrupt NAME             interrupts it, and waits
+//	copydir FROM TO            copies a directory, as a backup does
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			env.Values[backgroundKey{}] = background{}
 			return copyTemplate(env.WorkDir + "/attestry-data")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
+			"start": start, "interrupt": interrupt, "copydir": copyDir,
 		},
 	})
 }

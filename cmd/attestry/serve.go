@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
@@ -16,6 +18,9 @@ import (
 
 // trustVariable names the trust file where --trust does not.
 const trustVariable = "ATTESTRY_TRUST"
+
+// cosignInterval is how often a server asks witnesses whose cosignatures it lacks.
+const cosignInterval = time.Minute
 
 type serveCmd struct {
 	Listen     string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Where to listen (${default}); port 0 takes a free one."`
@@ -52,9 +57,14 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.Ledger.PublishCheckpoint(w.Signer); err != nil {
+		if _, err := w.Publish(ctx); err != nil {
 			return err
 		}
+		var cosigning sync.WaitGroup
+		defer cosigning.Wait() // before the workspace is closed
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		cosigning.Go(func() { w.KeepCosigned(ctx, cosignInterval) })
 		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger})
 	})
 }

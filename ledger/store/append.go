@@ -68,6 +68,9 @@ func (s *Store) writable() error {
 	if s.readOnly {
 		return fmt.Errorf("%w: %s", ErrReadOnly, s.path)
 	}
+	if s.guard == nil {
+		s.askFirst()
+	}
 	return s.guard
 }
 

@@ -61,7 +61,8 @@ func (s *Store) signTree(tx *bolt.Tx, signer note.Signer) ([]byte, error) {
 	return ledger.SignCheckpoint(ledger.Checkpoint{Origin: s.rules.Origin, Size: size, Root: root}, signer)
 }
 
-// Checkpoint gives the last published checkpoint, or [ErrNoCheckpoint].
+// Checkpoint gives the last published checkpoint, with the cosignatures that
+// [Store.KeepCosigned] kept, or [ErrNoCheckpoint].
 func (s *Store) Checkpoint() (signed []byte, err error) {
 	err = s.view(func(tx *bolt.Tx) (err error) {
 		signed, _, err = published(tx)
@@ -72,7 +73,7 @@ func (s *Store) Checkpoint() (signed []byte, err error) {
 
 // published gives a copy of the last published checkpoint.
 func published(tx *bolt.Tx) ([]byte, ledger.Checkpoint, error) {
-	signed := bytes.Clone(tx.Bucket(bucketMeta).Get(keyCheckpoint))
+	signed := bytes.Clone(publishedBytes(tx))
 	if signed == nil {
 		return nil, ledger.Checkpoint{}, ErrNoCheckpoint
 	}

@@ -53,6 +53,10 @@ type Options struct {
 	// ReadOnly opens for reading, beside other readers. A log that is open for
 	// writing elsewhere is locked for readers, too.
 	ReadOnly bool
+	// BeforeGrowth is called once, before the first append or publication. Where it
+	// fails, the log refuses both with [ErrGuard] and its reason: it is how a log asks
+	// others what they have seen of it. It may read the store, and nothing else.
+	BeforeGrowth func(*Store) error
 
 	noSync bool // for tests that make thousands of logs
 }
@@ -68,6 +72,8 @@ type Store struct {
 	mu    sync.Mutex
 	guard error // why the log must not grow, found when it was opened
 	size  atomic.Uint64
+
+	beforeGrowth func(*Store) error // nil once it was asked
 }
 
 // Create makes a new log in a new file of mode 0600. An existing file, or a guard
@@ -175,6 +181,7 @@ func openDB(path string, opts Options) (*bolt.DB, error) {
 func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 	s := &Store{db: db, path: path, readOnly: opts.ReadOnly}
 	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers}
+	s.beforeGrowth = opts.BeforeGrowth
 	err := db.View(func(tx *bolt.Tx) error {
 		if err := checkLayout(tx); err != nil {
 			return err

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// background are a session's servers, by name.
+type background map[string]*exec.Cmd
+
+type backgroundKey struct{}
+
+// start runs a server with --json until the session ends.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	name := args[0]
+	log, err := os.Create(ts.MkAbs(name + ".log"))
+	ts.Check(err)
+	command := exec.Command(args[1], append(args[2:], "--json")...)
+	command.Dir, command.Stderr = ts.Getenv("WORK"), log
+	out, err := command.StdoutPipe()
+	ts.Check(err)
+	ts.Check(command.Start())
+	ts.Check(log.Close())
+	ts.Defer(func() {
+		_ = command.Process.Kill() // if it runs still
+		_ = command.Wait()
+	})
+	var said struct {
+		Listening string `json:"listening"`
+	}
+	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&said); err != nil {
+		ts.Fatalf("%s did not start: %v: %s", name, err, ts.ReadFile(name+".log"))
+	}
+	ts.Setenv(name, said.Listening)
+	servers(ts)[name] = command
+}
+
+func servers(ts *testscript.TestScript) background {
+	return ts.Value(backgroundKey{}).(background)
+}
+
+// interrupt interrupts a server and waits for its end, which has to be a good one.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	command := servers(ts)[args[0]]
+	if command == nil {
+		ts.Fatalf("%s was not started", args[0])
+	}
+	ts.Check(command.Process.Signal(os.Interrupt))
+	var exit *exec.ExitError
+	if err := command.Wait(); errors.As(err, &exit) {
+		ts.Fatalf("%s ended with %v: %s", args[0], exit, ts.ReadFile(args[0]+".log"))
+	}
+}
+
+func copyDir(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+}
