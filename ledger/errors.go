@@ -33,6 +33,10 @@ var (
 	ErrStaleEpoch   = errors.New("a pledge needs the registry's latest epoch")
 	ErrPledged      = errors.New("already pledged")
 	ErrRelease      = errors.New("not a release of this pledge")
+	ErrLogKey       = errors.New("not signed by the log's key")
+	ErrRotation     = errors.New("not a rotation of the key in force")
+	ErrRevoked      = errors.New("the key was revoked")
+	ErrSunset       = errors.New("the circuit is sunset: no new proof counts under it")
 )
 
 // DuplicateError says that what an entry is the identity of is in the log already.

@@ -20,6 +20,9 @@ type Rules struct {
 	// Issuers pins the issuers of some registries. The issuer of a registry that is
 	// not among them is whoever signs its first schema.
 	Issuers map[string]IssuerKey
+	// LogKeys are the keys of which the log's first one is one. Without them, entries
+	// that the log's key signs are refused.
+	LogKeys []PublicKey
 }
 
 // Apply decides on the entry that is to have an index, and takes it into the
@@ -50,13 +53,19 @@ func (r *Rules) Apply(st State, index uint64, data []byte) error {
 		return r.applyRelease(st, index, e)
 	case *ForcedReleaseEntry:
 		return r.applyForcedRelease(st, index, e)
+	case *KeyRotationEntry:
+		return r.applyKeyRotation(st, index, e)
+	case *RevocationEntry:
+		return r.applyRevocation(st, index, e)
+	case *SunsetEntry:
+		return r.applySunset(st, index, e)
 	}
 	return fmt.Errorf("%w: entries of type %s", ErrNotAccepted, entry.Type())
 }
 
 // applySchema: the first schema of a registry introduces its issuer, and each
-// later one is signed by the same issuer and replaces the one before it, keeping
-// what serials depend on.
+// later one is signed by the issuer of its time and replaces the one before it,
+// keeping what serials depend on.
 func (r *Rules) applySchema(st State, index uint64, e *SchemaEntry) error {
 	identity, err := e.Identity()
 	if err != nil {
@@ -88,6 +97,11 @@ func (r *Rules) applySchema(st State, index uint64, e *SchemaEntry) error {
 	if err := putRow(st, tableSchemas, identity[:], row); err != nil {
 		return err
 	}
+	if e.Previous == nil {
+		if err := putSigner(st, registry, issuer, keyState{From: index}); err != nil {
+			return err
+		}
+	}
 	return replaceSchema(st, registry, identity)
 }
 
@@ -108,10 +122,11 @@ func (r *Rules) schemaIssuer(st State, e *SchemaEntry) (IssuerKey, error) {
 		if e.Previous != nil {
 			return IssuerKey{}, fmt.Errorf("%w: the first schema of registry %s replaces another", ErrUnknown, registry)
 		}
+		issuer := e.Issuer
 		if isPinned {
-			return pinned, nil
+			issuer = pinned
 		}
-		return e.Issuer, nil
+		return issuer, checkNeverRevoked(st, issuer)
 	}
 	old, err := getSchema(st, state.Schema)
 	if err != nil {
@@ -127,7 +142,7 @@ func (r *Rules) schemaIssuer(st State, e *SchemaEntry) (IssuerKey, error) {
 	case !statement.KeepsDerived(&statement.Schema{Derived: old.Derived}, &e.Schema):
 		return IssuerKey{}, fmt.Errorf("%w: registry %s has other definitions of its derived registries, whose names would mean something else", ErrConflict, registry)
 	}
-	return old.Issuer, nil
+	return presentIssuer(st, registry)
 }
 
 // replaceSchema makes a schema its registry's present one.
@@ -172,13 +187,13 @@ func (r *Rules) applyEpoch(st State, index uint64, e *EpochEntry) error {
 	if found, err := getRow(st, tableEpochs, identity[:], &known); err != nil || found {
 		return duplicate(err, known.Index)
 	}
-	state, err := r.checkEpoch(st, e)
+	state, issuer, err := r.checkEpoch(st, e)
 	if err != nil {
 		return err
 	}
 	row := epochState{
 		Index: index, Registry: e.Registry, Schema: e.Schema,
-		Number: uint64(e.Number), Time: e.Time, Root: e.Root, Derived: e.Derived,
+		Number: uint64(e.Number), Time: e.Time, Root: e.Root, Derived: e.Derived, Issuer: issuer,
 	}
 	if err := putRow(st, tableEpochs, identity[:], row); err != nil {
 		return err
@@ -190,32 +205,39 @@ func (r *Rules) applyEpoch(st State, index uint64, e *EpochEntry) error {
 	return putRow(st, TableRegistries, []byte(e.Registry), state)
 }
 
-func (r *Rules) checkEpoch(st State, e *EpochEntry) (registryState, error) {
+func (r *Rules) checkEpoch(st State, e *EpochEntry) (registryState, IssuerKey, error) {
 	var state registryState
+	var issuer IssuerKey
 	found, err := getRow(st, TableRegistries, []byte(e.Registry), &state)
 	if err != nil {
-		return state, err
+		return state, issuer, err
 	}
 	if !found || state.Source != "" {
-		return state, fmt.Errorf("%w: registry %s has no schema entry", ErrUnknown, e.Registry)
+		return state, issuer, fmt.Errorf("%w: registry %s has no schema entry", ErrUnknown, e.Registry)
 	}
 	if e.Schema != state.Schema {
-		return state, fmt.Errorf("%w: epoch %d of registry %s is not under its present schema", ErrEpochChain, e.Number, e.Registry)
+		return state, issuer, fmt.Errorf("%w: epoch %d of registry %s is not under its present schema", ErrEpochChain, e.Number, e.Registry)
 	}
 	schema, err := getSchema(st, state.Schema)
 	if err != nil {
-		return state, err
+		return state, issuer, err
 	}
 	if err := checkPredecessor(st, e, state); err != nil {
-		return state, err
+		return state, issuer, err
 	}
 	if err := checkDerived(st, e, schema.Derived); err != nil {
-		return state, err
+		return state, issuer, err
 	}
-	if err := e.VerifySignature(schema.Issuer); err != nil {
-		return state, fmt.Errorf("%w: epoch %d of registry %s: %w", ErrIssuer, e.Number, e.Registry, err)
+	if err := checkCounts(st, e.Registry, schema.Issuer, schema.Index); err != nil {
+		return state, issuer, fmt.Errorf("the present schema needs to be replaced first: %w", err)
 	}
-	return state, nil
+	if issuer, err = presentIssuer(st, e.Registry); err != nil {
+		return state, issuer, err
+	}
+	if err := e.VerifySignature(issuer); err != nil {
+		return state, issuer, fmt.Errorf("%w: epoch %d of registry %s: %w", ErrIssuer, e.Number, e.Registry, err)
+	}
+	return state, issuer, nil
 }
 
 func checkPredecessor(st State, e *EpochEntry, state registryState) error {

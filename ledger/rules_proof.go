@@ -48,13 +48,12 @@ func (r *Rules) checkPublic(st State, e *ProofEntry) (*CircuitEntry, epochState,
 	if p.Origin != r.Origin {
 		return nil, epochState{}, fmt.Errorf("%w: a proof for %s, not %s", ErrForeign, p.Origin, r.Origin)
 	}
-	var circuit circuitState
-	found, err := getRow(st, tableCircuits, circuitKey(p.Circuit, p.VK), &circuit)
+	circuit, err := getCircuit(st, p.Circuit, p.VK)
 	if err != nil {
 		return nil, epochState{}, err
 	}
-	if !found {
-		return nil, epochState{}, fmt.Errorf("%w: circuit %s with verifying key %s", ErrUnknown, p.Circuit.Hex(), p.VK.Hex())
+	if circuit.Sunset != nil {
+		return nil, epochState{}, fmt.Errorf("%w: %s version %d with verifying key %s, by entry %d", ErrSunset, circuit.Entry.Name, circuit.Entry.Version, p.VK.Hex(), *circuit.Sunset)
 	}
 	epoch, err := getEpoch(st, p.Epoch)
 	if err != nil {
@@ -69,7 +68,7 @@ func (r *Rules) checkPublic(st State, e *ProofEntry) (*CircuitEntry, epochState,
 	case e.Root != root:
 		return nil, epochState{}, fmt.Errorf("%w: epoch %d of registry %s", ErrWrongRoot, epoch.Number, p.Registry)
 	}
-	return circuit.Entry, epoch, nil
+	return circuit.Entry, epoch, checkEpochCounts(st, epoch)
 }
 
 // checkPledge holds a pledge to its registry's latest epoch, to its scope's rule of
@@ -95,7 +94,7 @@ func checkPledge(st State, e *ProofEntry, epoch epochState) (*pledgeState, error
 	if !found {
 		return nil, fmt.Errorf("%w: the schema of registry %s declares no such scope", ErrUnknown, registry)
 	}
-	if err := checkConsent(e, scope, schema.Issuer); err != nil {
+	if err := checkConsent(st, e, scope); err != nil {
 		return nil, err
 	}
 	first, live, err := getIndex(st, tableLive, liveKey(registry, e.Scope, e.Nullifier))
@@ -114,8 +113,12 @@ func checkPledge(st State, e *ProofEntry, epoch epochState) (*pledgeState, error
 // checkConsent: where the scope asks for the issuer's consent, the entry has the
 // issuer's signature over D; where it asks for the holder's, the question (which
 // the log does not see) requires the holder's secret, and the entry has nothing.
-func checkConsent(e *ProofEntry, scope scopeRule, issuer IssuerKey) error {
+func checkConsent(st State, e *ProofEntry, scope scopeRule) error {
 	if scope.Consent == statement.ConsentIssuer {
+		issuer, err := presentIssuer(st, e.Public.Registry)
+		if err != nil {
+			return err
+		}
 		if err := e.VerifyConsent(issuer); err != nil {
 			return fmt.Errorf("%w: the scope needs the issuer's signature over the statement: %w", ErrConsent, err)
 		}

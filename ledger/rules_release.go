@@ -40,6 +40,7 @@ func (r *Rules) applyForcedRelease(st State, index uint64, e *ForcedReleaseEntry
 	if err := e.VerifySignature(*pledge.Recovery); err != nil {
 		return fmt.Errorf("%w: entry %d: %w", ErrRelease, e.Pledge, err)
 	}
+	pledge.Forced = pledge.Live
 	return endPledge(st, index, uint64(e.Pledge), pledge)
 }
 

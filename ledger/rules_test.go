@@ -46,7 +46,7 @@ func TestAWholeLogIsAccepted(t *testing.T) {
 	for index, want := range map[uint64]ledger.PledgeStatus{
 		5: {Live: false, Released: 7},
 		6: {Live: true},
-		8: {Live: false, Released: 9},
+		8: {Live: false, Released: 9, Forced: true},
 	} {
 		if got, err := view.Pledge(index); err != nil || got != want {
 			t.Errorf("pledge %d: %+v, %v; want %+v", index, got, err, want)

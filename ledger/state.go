@@ -19,6 +19,9 @@ const (
 	tableNumbers  Table = "numbers"  // registry, epoch number -> identity
 	tablePledges  Table = "pledges"  // index -> pledgeState
 	tableLive     Table = "live"     // registry, scope, nullifier -> index
+	tableSigners  Table = "signers"  // role -> the key that signs for it now
+	tableKeys     Table = "keys"     // role, key -> keyState
+	tableRevoked  Table = "revoked"  // key -> index of its first revocation in any role
 )
 
 // TableRegistries has one row for each registry, under its name.
@@ -29,6 +32,7 @@ func Tables() []Table {
 	return []Table{
 		tableDigests, tableSchemas, tableCircuits, tableEpochs,
 		tableNumbers, TableRegistries, tablePledges, tableLive,
+		tableSigners, tableKeys, tableRevoked,
 	}
 }
 

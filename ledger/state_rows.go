@@ -33,6 +33,7 @@ type circuitState struct {
 	Index    uint64           `json:"index"`
 	Identity statement.Digest `json:"identity"`
 	Entry    *CircuitEntry    `json:"entry"`
+	Sunset   *uint64          `json:"sunset,omitempty"` // index of the entry that ended its use
 }
 
 type epochState struct {
@@ -42,8 +43,20 @@ type epochState struct {
 	Number   uint64            `json:"number"`
 	Time     string            `json:"time"`
 	Root     statement.Element `json:"root"`
+	Issuer   IssuerKey         `json:"issuer"` // who signed it
 	// Derived gives the roots of the registries that derive from this one, by name.
 	Derived map[string]statement.Element `json:"derived,omitempty"`
+}
+
+// keyState is a key's time in a role.
+type keyState struct {
+	From     uint64     `json:"from"`               // index of the entry that brought it; 0 for the log's first key
+	Previous *PublicKey `json:"previous,omitempty"` // which key handed the role to it
+	Until    *uint64    `json:"until,omitempty"`    // index of the rotation that replaced it
+	// Revoked is the index from which nothing that it signed counts, as the entry
+	// RevokedBy says.
+	Revoked   *uint64 `json:"revoked,omitempty"`
+	RevokedBy uint64  `json:"revoked_by,omitempty"`
 }
 
 // rootOf gives the epoch's root for its registry or for one that derives from it.
@@ -75,9 +88,13 @@ type pledgeState struct {
 	// Released is the index of the entry that ended the pledge, while Live is false.
 	Live     bool   `json:"live"`
 	Released uint64 `json:"released,omitempty"`
+	Forced   bool   `json:"forced,omitempty"` // by the recovery key
 }
 
 func indexKey(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
+
+// roleKey names a key in a role: the issuer of a registry or, without one, the log.
+func roleKey(registry string, key PublicKey) []byte { return namedKey(registry, key[:]) }
 
 func circuitKey(circuit, vk statement.Digest) []byte { return append(circuit[:], vk[:]...) }
 

@@ -49,11 +49,7 @@ func (v View) LatestSchema(registry string) (uint64, statement.Digest, error) {
 // Circuit gives a circuit's entry by the hashes of its constraint system and of
 // its verifying key.
 func (v View) Circuit(circuit, vk statement.Digest) (uint64, error) {
-	var row circuitState
-	found, err := getRow(v.State, tableCircuits, circuitKey(circuit, vk), &row)
-	if err == nil && !found {
-		err = fmt.Errorf("%w: circuit %s with verifying key %s", ErrUnknown, circuit.Hex(), vk.Hex())
-	}
+	row, err := getCircuit(v.State, circuit, vk)
 	return row.Index, err
 }
 
@@ -126,6 +122,7 @@ type PledgeStatus struct {
 	Live bool
 	// Released is the index of the release, where the pledge is not live.
 	Released uint64
+	Forced   bool // by the recovery key and not by the release key
 }
 
 // Pledge tells whether the pledge of an entry lives.
@@ -135,7 +132,7 @@ func (v View) Pledge(index uint64) (PledgeStatus, error) {
 	if err == nil && !found {
 		err = fmt.Errorf("%w: entry %d is not a pledge", ErrUnknown, index)
 	}
-	return PledgeStatus{Live: row.Live, Released: row.Released}, err
+	return PledgeStatus{Live: row.Live, Released: row.Released, Forced: row.Forced}, err
 }
 
 // LivePledge gives the index of the pledge that holds a record in a scope.

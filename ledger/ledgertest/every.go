@@ -1,8 +1,10 @@
 package ledgertest
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
@@ -13,12 +15,12 @@ type Named struct {
 	Entry ledger.Entry
 }
 
-// Every gives one entry of every type and shape. The first ones are a log: each is
-// accepted after those before it, up to and including the releases; of the rest the
+// Every gives one entry of every type and shape. The first ones are a log, those of
+// [DerivedLog] and, in their place after [Log] or after these, of [Keys]: each is accepted after those before it. Of the rest the
 // rules of this version accept none.
 func Every(t testing.TB) []Named {
 	t.Helper()
-	return append(DerivedLog(t), Reserved(t)...)
+	return slices.Concat(DerivedLog(t), Keys(t), Reserved(t))
 }
 
 // Log gives the entries of a small log, in order.
@@ -95,24 +97,56 @@ func DerivingSchema(t testing.TB, previous *ledger.SchemaEntry, issuer string) *
 	return &e
 }
 
+// Keys gives entries that follow those of [Log], from index 11 on: the issuer's key is
+// rotated and then revoked, the circuit is sunset, the log's key is rotated.
+func Keys(t testing.TB) []Named {
+	t.Helper()
+	circuit := CircuitEntry("present")
+	return []Named{
+		{"rotation of an issuer's key", Rotation(t, "lucas-titles", "issuer", "next issuer")},
+		{"revocation", Revocation(t, "lucas-titles", "issuer", 11, "log")},
+		{"sunset", Sunset(t, circuit, "log")},
+		{"rotation of the log's key", Rotation(t, "", "log", "next log")},
+	}
+}
+
+// Rotation gives the rotation of a registry's issuer or, without one, of the log.
+func Rotation(t testing.TB, registry, from, to string) *ledger.KeyRotationEntry {
+	t.Helper()
+	e := &ledger.KeyRotationEntry{Origin: Origin, Role: roleOf(registry), Registry: registry}
+	must(t, e.Sign(Key(from), Key(to)))
+	return e
+}
+
+// Revocation gives the revocation of a key from an index on, signed by another.
+func Revocation(t testing.TB, registry, key string, from uint64, signer string) *ledger.RevocationEntry {
+	t.Helper()
+	e := &ledger.RevocationEntry{Origin: Origin, Role: roleOf(registry), Registry: registry, Key: PublicKey(key), From: canon.Uint64(from)}
+	must(t, e.Sign(Key(signer)))
+	return e
+}
+
+// Sunset gives the sunset of a circuit.
+func Sunset(t testing.TB, circuit *ledger.CircuitEntry, signer string) *ledger.SunsetEntry {
+	t.Helper()
+	e := &ledger.SunsetEntry{Origin: Origin, Circuit: circuit.Circuit, VK: circuit.VKHash()}
+	must(t, e.Sign(Key(signer)))
+	return e
+}
+
+func roleOf(registry string) ledger.Role {
+	if registry == "" {
+		return ledger.RoleLog
+	}
+	return ledger.RoleIssuer
+}
+
 // Reserved gives one entry of every type that the rules do not accept yet.
 func Reserved(t testing.TB) []Named {
 	t.Helper()
 	grant := &ledger.GrantEntry{Origin: Origin, Registry: "lucas-titles", Grant: Digest("grant")}
 	must(t, grant.Sign(Key("issuer")))
-	logRotation := &ledger.KeyRotationEntry{Origin: Origin, Role: ledger.RoleLog}
-	must(t, logRotation.Sign(Key("log"), Key("next log")))
-	issuerRotation := &ledger.KeyRotationEntry{Origin: Origin, Role: ledger.RoleIssuer, Registry: "lucas-titles"}
-	must(t, issuerRotation.Sign(Key("issuer"), Key("next issuer")))
-	revocation := &ledger.RevocationEntry{Origin: Origin, Role: ledger.RoleIssuer, Registry: "lucas-titles", Key: PublicKey("issuer"), From: 1 << 40}
-	must(t, revocation.Sign(Key("log")))
-	sunset := &ledger.SunsetEntry{Origin: Origin, Circuit: Digest("circuit present"), VK: CircuitEntry("present").VKHash()}
-	must(t, sunset.Sign(Key("log")))
 	return []Named{
 		{"grant", grant},
-		{"rotation of the log's key", logRotation},
-		{"rotation of an issuer's key", issuerRotation},
-		{"revocation", revocation},
-		{"sunset", sunset},
 	}
 }

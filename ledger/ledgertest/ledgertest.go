@@ -200,7 +200,9 @@ func Verify(e *ledger.ProofEntry, c *ledger.CircuitEntry) error {
 }
 
 // Rules gives the rules of the tests' log.
-func Rules() *ledger.Rules { return &ledger.Rules{Origin: Origin, Verify: Verify} }
+func Rules() *ledger.Rules {
+	return &ledger.Rules{Origin: Origin, Verify: Verify, LogKeys: []ledger.PublicKey{PublicKey("log")}}
+}
 
 // Identity gives an entry's identity.
 func Identity(t testing.TB, e interface {

@@ -50,6 +50,9 @@ type Options struct {
 	Verify func(*ledger.ProofEntry, *ledger.CircuitEntry) error
 	// Issuers pins issuers of registries, see [ledger.Rules].
 	Issuers map[string]ledger.IssuerKey
+	// LogKeys are what the log's first key may be, see [ledger.Rules]. Without them
+	// no entry that the log's key signs is accepted.
+	LogKeys []ledger.PublicKey
 	// ReadOnly opens for reading, beside other readers. A log that is open for
 	// writing elsewhere is locked for readers, too.
 	ReadOnly bool
@@ -180,7 +183,7 @@ func openDB(path string, opts Options) (*bolt.DB, error) {
 
 func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 	s := &Store{db: db, path: path, readOnly: opts.ReadOnly}
-	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers}
+	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers, LogKeys: opts.LogKeys}
 	s.beforeGrowth = opts.BeforeGrowth
 	err := db.View(func(tx *bolt.Tx) error {
 		if err := checkLayout(tx); err != nil {
