@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -358,7 +359,13 @@ func TestFirstLogKey(t *testing.T) {
 }
 
 func TestLogVerifierKey(t *testing.T) {
-	_, vkey := ledgertest.LogKey(t)
+	skey, vkey := ledgertest.LogKey(t)
+	if private, err := ledger.LogPrivateKey(skey); err != nil || !private.Equal(ledgertest.Key("log")) {
+		t.Errorf("the private key: %v", err)
+	}
+	if _, err := ledger.LogPrivateKey(skey + "x"); !errors.Is(err, ledger.ErrBadKey) || strings.Contains(err.Error(), skey[20:]) {
+		t.Errorf("a bad private key: %v", err)
+	}
 	key, err := ledger.LogPublicKey(vkey)
 	if err != nil || key != ledgertest.PublicKey("log") {
 		t.Errorf("%v, %v", key, err)

@@ -54,13 +54,13 @@ func (a *audit) checkIssuer(registry string, verify func(ledger.IssuerKey) error
 			return nil
 		}
 	}
-	return err
+	return a.checkHandedOver(registry, err)
 }
 
 // checkCircuit holds a row of the log's table of circuits to the trust file's. One
 // that is not pinned matters only once a proof uses it.
 func (a *audit) checkCircuit(e *ledger.CircuitEntry) {
-	c, ok := a.pins.circuits[circuitID{e.Circuit, e.VKHash()}]
+	c, ok := a.pins.circuit(e.Circuit, e.VKHash(), a.checkpoint.Origin)
 	if !ok {
 		return
 	}
@@ -75,7 +75,7 @@ func (a *audit) checkCircuit(e *ledger.CircuitEntry) {
 // queueProof is the rules' callback: it leaves the costly part to the pool, whose
 // findings become problems of this entry, and lets the replay go on.
 func (a *audit) queueProof(e *ledger.ProofEntry, _ *ledger.CircuitEntry) error {
-	c, ok := a.pins.circuits[circuitID{e.Public.Circuit, e.Public.VK}]
+	c, ok := a.pins.circuit(e.Public.Circuit, e.Public.VK, a.checkpoint.Origin)
 	switch {
 	case !ok:
 		a.problems.add(&a.index, AuditCircuit, fmt.Errorf("circuit %s with verifying key %s is not pinned", short(e.Public.Circuit), short(e.Public.VK)))

@@ -14,8 +14,7 @@ import (
 // pinnedCircuit gives the trust file's circuit that the fact's proofs name.
 func (r *run) pinnedCircuit(f *view) (pinnedCircuit, bool) {
 	p := f.proofs[0].entry.Public
-	c, ok := r.pins.circuits[circuitID{p.Circuit, p.VK}]
-	return c, ok
+	return r.pins.circuit(p.Circuit, p.VK, p.Origin)
 }
 
 func (r *run) checkCircuit(f *view) Check {
@@ -117,13 +116,14 @@ func (r *run) checkIssued(f *view, registry string, index uint64, verify func(le
 		if t.Registry != registry || t.Log != f.origin() {
 			continue
 		}
-		if !t.holds(index) {
-			err = fmt.Errorf("entry %d is outside the window of the issuer's key (%s)", index, t.Window)
+		if err = verify(t.Issuer); err != nil {
+			err = followHint(err, "the registry's issuer")
 			continue
 		}
-		if err = verify(t.Issuer); err == nil {
-			return nil
+		if !t.holds(index) {
+			return fmt.Errorf("entry %d is outside the window of the issuer's key (%s)%s", index, t.Window, r.log.issuerEnded(f.origin(), registry, t.Issuer))
 		}
+		return nil
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
+	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -136,9 +137,16 @@ func (r *run) checkAudited(f *view, expected string, scope statement.Scope) Chec
 	}
 	status, err := r.log.view.Pledge(f.proofs[0].index)
 	if err == nil && !status.Live {
-		err = fmt.Errorf("the pledge for %s was released by entry %d", scope.Name, status.Released)
+		err = fmt.Errorf("the pledge for %s was released by entry %d%s", scope.Name, status.Released, forcedly(status))
 	}
 	return judge(CheckNullifier, OnAudit, expected, fmt.Sprintf("a pledge for %s, live at size %d of the audited log", scope.Name, size), err)
+}
+
+func forcedly(s ledger.PledgeStatus) string {
+	if s.Forced {
+		return ", by force: the scope's recovery key signed it"
+	}
+	return ""
 }
 
 func (f *view) scope(element statement.Element) (statement.Scope, error) {

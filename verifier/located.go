@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -98,16 +99,24 @@ func (p *pins) checkLogSignature(signed []byte, c ledger.Checkpoint) error {
 	if !p.isLog(c.Origin) {
 		return fmt.Errorf("log %q is not pinned", c.Origin)
 	}
-	err := errors.New("no pinned key of the log is in force at the checkpoint's size")
+	if c.Size == 0 {
+		return errors.New("a log of nothing, for which no key is in force")
+	}
+	var outside, bad error
 	for _, l := range p.logs {
-		if l.origin != c.Origin || c.Size == 0 || !l.holds(c.Size-1) {
+		if l.origin != c.Origin {
 			continue
 		}
-		if _, err = ledger.OpenCheckpoint(signed, l.Key); err == nil {
+		if _, err := ledger.OpenCheckpoint(signed, l.Key); err != nil {
+			bad = followHint(err, "the log")
+			continue
+		}
+		if l.holds(c.Size - 1) {
 			return nil
 		}
+		outside = fmt.Errorf("size %d of the log is outside the window of the key that signed it (%s)", c.Size, l.Window)
 	}
-	return err
+	return cmp.Or(outside, bad)
 }
 
 // checkSignatures verifies every signature line by a pinned key, and gives the names

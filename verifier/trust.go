@@ -81,6 +81,10 @@ type TrustedCircuit struct {
 	VK      []byte           `json:"vk"`      // as [ParseVerifyingKey] reads it
 	Setup   ledger.Setup     `json:"setup"`   // how the keys were made: development or ceremony
 	Status  string           `json:"status,omitempty"`
+	// Log is the origin of the log whose indexes the window is in, and for whose
+	// proofs alone this row counts. Left out, the row counts for every log that has
+	// none of its own.
+	Log string `json:"log,omitempty"`
 	Window
 }
 
@@ -155,8 +159,11 @@ type pinnedLog struct {
 	verifier note.Verifier
 }
 
-// circuitID names a circuit under one setup, as a statement does.
-type circuitID struct{ circuit, vk statement.Digest }
+// circuitID names a circuit under one setup, as a statement does, in a log or in all.
+type circuitID struct {
+	circuit, vk statement.Digest
+	log         string
+}
 
 type pinnedCircuit struct {
 	TrustedCircuit
@@ -237,7 +244,10 @@ func (p *pins) pinCircuits() error {
 		if err != nil {
 			return fmt.Errorf("circuit %d: %w", i, err)
 		}
-		id := circuitID{c.Circuit, key.Digest()}
+		if c.Log != "" && !p.isLog(c.Log) {
+			return fmt.Errorf("circuit %d: log %q is not among the logs", i, c.Log)
+		}
+		id := circuitID{c.Circuit, key.Digest(), c.Log}
 		if _, ok := p.circuits[id]; ok {
 			return fmt.Errorf("circuit %d: the same circuit and key twice", i)
 		}
@@ -247,6 +257,15 @@ func (p *pins) pinCircuits() error {
 		p.circuits[id] = pinnedCircuit{c, key}
 	}
 	return nil
+}
+
+// circuit gives the row that counts for a circuit in a log.
+func (p *pins) circuit(circuit, vk statement.Digest, log string) (pinnedCircuit, bool) {
+	c, ok := p.circuits[circuitID{circuit, vk, log}]
+	if !ok {
+		c, ok = p.circuits[circuitID{circuit, vk, ""}]
+	}
+	return c, ok
 }
 
 func (c TrustedCircuit) validate() error {

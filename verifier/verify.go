@@ -117,7 +117,14 @@ func (v *Verifier) newRun(b *Bundle, o Options) (*run, error) {
 	if r.request != nil {
 		r.asked = r.request.NamedFacts()
 	}
-	reader := v.pins.newReader()
+	if o.Log != nil {
+		narrowed, err := v.pins.narrowed(o.Log)
+		if err != nil {
+			return nil, err
+		}
+		r.pins = narrowed
+	}
+	reader := r.pins.newReader()
 	for i := range b.Facts {
 		f, err := reader.view(&b.Facts[i])
 		if err != nil {

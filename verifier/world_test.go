@@ -29,6 +29,7 @@ type world struct {
 	t            testing.TB
 	origin       string
 	signer       note.Signer
+	logKey       ed25519.PrivateKey // the signer's, for the log's own entries
 	vkey         string
 	issuer       ed25519.PrivateKey
 	schema       statement.Schema
@@ -102,6 +103,7 @@ func newWorld(t testing.TB, origin string, schema statement.Schema) *world {
 	}
 	w := &world{t: t, origin: origin, vkey: vkey, issuer: issuer, schema: schema}
 	w.signer = ensure[note.Signer](t)(note.NewSigner(skey))
+	w.logKey = ensure[ed25519.PrivateKey](t)(ledger.LogPrivateKey(skey))
 	w.circuit = &ledger.CircuitEntry{
 		Name: CircuitPresent, Version: 1, Circuit: released(CircuitPresent),
 		VK: keys().vk.Marshal(), Setup: ledger.SetupDevelopment,
