@@ -85,19 +85,24 @@ func (c Checkpoint) Text() string {
 	return string(log.Checkpoint{Origin: c.Origin, Size: c.Size, Hash: c.Root[:]}.Marshal())
 }
 
-// SignCheckpoint gives the signed note of a checkpoint. The signer's name must be
-// the checkpoint's origin.
-func SignCheckpoint(c Checkpoint, signer note.Signer) ([]byte, error) {
+// SignCheckpoint gives the signed note of a checkpoint. The signers' names must be
+// the checkpoint's origin; there are several where one key of a log replaces another.
+func SignCheckpoint(c Checkpoint, signers ...note.Signer) ([]byte, error) {
 	if err := CheckOrigin(c.Origin); err != nil {
 		return nil, err
 	}
-	if signer.Name() != c.Origin {
-		return nil, fmt.Errorf("%w: key of %q cannot sign for origin %q", ErrBadKey, signer.Name(), c.Origin)
+	for _, signer := range signers {
+		if signer.Name() != c.Origin {
+			return nil, fmt.Errorf("%w: key of %q cannot sign for origin %q", ErrBadKey, signer.Name(), c.Origin)
+		}
+	}
+	if len(signers) == 0 {
+		return nil, fmt.Errorf("%w: none to sign a checkpoint with", ErrBadKey)
 	}
 	if c.Size > MaxSize {
 		return nil, fmt.Errorf("%w: size %d, over the limit of %d", ErrBadCheckpoint, c.Size, uint64(MaxSize))
 	}
-	return note.Sign(&note.Note{Text: c.Text()}, signer)
+	return note.Sign(&note.Note{Text: c.Text()}, signers...)
 }
 
 // OpenCheckpoint reads a signed checkpoint that the log of this key has signed.

@@ -13,11 +13,12 @@ import (
 
 // PublishCheckpoint signs the log's present tree, and returns the checkpoint when
 // it is on disk both in the guard file and, after that, in the database. The entries
-// below it are on disk already. The signer's name must be the log's origin.
+// below it are on disk already. The signers' names must be the log's origin: there are
+// several only where one key of the log has just replaced another.
 //
 // It refuses with [ErrGuard] to sign a tree that is smaller than one it signed
 // before, or that does not contain it.
-func (s *Store) PublishCheckpoint(signer note.Signer) ([]byte, error) {
+func (s *Store) PublishCheckpoint(signers ...note.Signer) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.writable(); err != nil {
@@ -30,7 +31,7 @@ func (s *Store) PublishCheckpoint(signer note.Signer) ([]byte, error) {
 		if err := s.checkGuard(tx); err != nil {
 			return err
 		}
-		if signed, err = s.signTree(tx, signer); err != nil {
+		if signed, err = s.signTree(tx, signers); err != nil {
 			return err
 		}
 		unchanged = bytes.Equal(tx.Bucket(bucketMeta).Get(keyCheckpoint), signed)
@@ -52,13 +53,13 @@ func (s *Store) PublishCheckpoint(signer note.Signer) ([]byte, error) {
 	return signed, nil
 }
 
-func (s *Store) signTree(tx *bolt.Tx, signer note.Signer) ([]byte, error) {
+func (s *Store) signTree(tx *bolt.Tx, signers []note.Signer) ([]byte, error) {
 	size := txSize(tx)
 	root, err := tlog.TreeHash(int64(size), txHashes{tx})
 	if err != nil {
 		return nil, err
 	}
-	return ledger.SignCheckpoint(ledger.Checkpoint{Origin: s.rules.Origin, Size: size, Root: root}, signer)
+	return ledger.SignCheckpoint(ledger.Checkpoint{Origin: s.rules.Origin, Size: size, Root: root}, signers...)
 }
 
 // Checkpoint gives the last published checkpoint, with the cosignatures that
