@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/attestry/attestry/statement"
@@ -37,13 +36,13 @@ func (k KeySpan) End() *uint64 {
 func (v View) LogKeys() ([]KeySpan, error) { return v.keys("") }
 
 // IssuerKeys gives the keys that a registry's issuer has had, in their order. The
-// last one is the present one.
+// last one is the present one. A derived registry has its source's issuer.
 func (v View) IssuerKeys(registry string) ([]KeySpan, error) {
-	keys, err := v.keys(registry)
-	if err == nil && len(keys) == 0 {
-		err = fmt.Errorf("%w: registry %s", ErrUnknown, registry)
+	source, err := v.Source(registry)
+	if err != nil {
+		return nil, err
 	}
-	return keys, err
+	return v.keys(source)
 }
 
 func (v View) keys(role string) ([]KeySpan, error) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/attestry/attestry/internal/atomicfile"
+	"github.com/attestry/attestry/ledger"
 )
 
 // ErrBadKey says that a key file is not what this package wrote.
@@ -27,32 +28,38 @@ func readLogKey(path, origin string) (note.Signer, string, error) {
 	if err != nil || signer.Name() != origin {
 		return nil, "", fmt.Errorf("%w: %s", ErrBadKey, path) // never the key itself
 	}
-	// PRIVATE+KEY+name+hash+secret; a name has no '+', but the secret's base64 may.
-	// The secret is the algorithm's byte and the seed.
-	parts := strings.SplitN(key, "+", 5)
-	secret, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
-	if err != nil || len(secret) != 1+ed25519.SeedSize {
+	private, err := ledger.LogPrivateKey(key)
+	if err != nil {
 		return nil, "", fmt.Errorf("%w: %s", ErrBadKey, path)
 	}
-	public := ed25519.NewKeyFromSeed(secret[1:]).Public().(ed25519.PublicKey)
-	vkey, err := note.NewEd25519VerifierKey(origin, public)
+	public, err := ledger.PublicKeyOf(private)
+	if err != nil {
+		return nil, "", err
+	}
+	vkey, err := ledger.LogVerifierKey(origin, public)
 	return signer, vkey, err
 }
 
 // issuerPrefix marks an issuer key file, so that no other file passes for one.
 const issuerPrefix = "ATTESTRY-ISSUER-KEY+"
 
-func writeIssuerKey(path string, key ed25519.PrivateKey) error {
-	text := issuerPrefix + base64.StdEncoding.EncodeToString(key.Seed()) + "\n"
-	return atomicfile.Write(path, []byte(text), 0o600)
+func formatKey(prefix string, key ed25519.PrivateKey) []byte {
+	return []byte(prefix + base64.StdEncoding.EncodeToString(key.Seed()) + "\n")
 }
 
-func readIssuerKey(path string) (ed25519.PrivateKey, error) {
+func writeIssuerKey(path string, key ed25519.PrivateKey) error {
+	return atomicfile.Write(path, formatKey(issuerPrefix, key), 0o600)
+}
+
+func readIssuerKey(path string) (ed25519.PrivateKey, error) { return readKey(path, issuerPrefix) }
+
+// readKey reads a key file: a prefix that says what the key is for, and the seed.
+func readKey(path, prefix string) (ed25519.PrivateKey, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	text, ok := strings.CutPrefix(strings.TrimSpace(string(content)), issuerPrefix)
+	text, ok := strings.CutPrefix(strings.TrimSpace(string(content)), prefix)
 	seed, err := base64.StdEncoding.Strict().DecodeString(text)
 	if !ok || err != nil || len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w: %s", ErrBadKey, path)

@@ -4,6 +4,7 @@
 //	DIR/workspace.json      format and origin
 //	DIR/ledger.db           the log, and ledger.db.guard, its last signed checkpoint
 //	DIR/keys/log.key        signs checkpoints (a signed-note signer key)
+//	DIR/keys/log.former     the keys that the log had before, their public halves
 //	DIR/keys/issuer.key     signs schemas and epochs (Ed25519)
 //	DIR/circuits/           proving and verifying keys, named by their hashes
 //	DIR/registries/NAME.db  a registry's records and secrets: private
@@ -131,12 +132,21 @@ func (w *Workspace) load(origin string) (err error) {
 			return err
 		}
 	}
-	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{Verify: w.verifyEntry, BeforeGrowth: w.askBeforeGrowth})
+	first, err := w.firstLogKey()
+	if err != nil {
+		return err
+	}
+	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{
+		Verify: w.verifyEntry, LogKeys: []ledger.PublicKey{first}, BeforeGrowth: w.askBeforeGrowth,
+	})
 	if err != nil {
 		return err
 	}
 	if w.Ledger.Origin() != origin {
 		return fmt.Errorf("%w: %s is of the log %s, not %s", ErrNotWorkspace, ledgerFile, w.Ledger.Origin(), origin)
+	}
+	if err := w.settleKeys(); err != nil {
+		return err
 	}
 	return w.settleRegistries()
 }
