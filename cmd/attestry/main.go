@@ -32,6 +32,8 @@ type commands struct {
 	Audit    auditCmd     `cmd:"" help:"Audit a whole ledger from its export."`
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
+	Key      keyCmds      `cmd:"" help:"Rotate, revoke and list keys."`
+	Circuit  circuitCmds  `cmd:"" help:"List circuits and end their use."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check and look at the ledger."`
 	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
@@ -83,6 +85,7 @@ func (*requestCmds) Help() string {
 
 type trustCmds struct {
 	Export      trustExportCmd      `cmd:"" help:"Write the trust file that pins this workspace."`
+	Update      trustUpdateCmd      `cmd:"" help:"Follow the keys and circuits of a log from a trust file."`
 	Fingerprint trustFingerprintCmd `cmd:"" help:"Show a trust file's fingerprint, to compare with the agency's."`
 	Join        trustJoinCmd        `cmd:"" help:"Pin what several trust files pin."`
 	Witness     trustWitnessCmd     `cmd:"" help:"Ask for the cosignatures of witnesses."`

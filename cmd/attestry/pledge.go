@@ -17,6 +17,7 @@ type pledgeCmds struct {
 	Submit   pledgeSubmitCmd   `cmd:"" help:"Append a release that a bank signed, or a pledge that a holder proved, elsewhere."`
 	Complete pledgeCompleteCmd `cmd:"" help:"Put an agency's receipt into the bundle of a holder's pledge."`
 	Status   pledgeStatusCmd   `cmd:"" help:"Say whether a pledge is live."`
+	Force    pledgeForceCmd    `cmd:"" name:"force-release" help:"End a pledge by its scope's recovery key."`
 }
 
 func (*pledgeCmds) Help() string {

@@ -38,6 +38,7 @@ type releaseResult struct {
 	Registry string `json:"registry"`
 	Pledge   uint64 `json:"pledge"`
 	Release  uint64 `json:"release"`
+	Forced   bool   `json:"forced,omitempty"`
 }
 
 func (c *pledgeReleaseCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
@@ -53,7 +54,7 @@ func (c *pledgeReleaseCmd) Run(ctx context.Context, env *cli.Env, g *globals) er
 	if err != nil {
 		return err
 	}
-	var releases []*ledger.ReleaseEntry
+	var releases []ledger.Entry
 	for _, p := range pledges {
 		e, err := p.release(openings, g.workspaceDir())
 		if err != nil {
@@ -62,7 +63,10 @@ func (c *pledgeReleaseCmd) Run(ctx context.Context, env *cli.Env, g *globals) er
 		releases = append(releases, e)
 	}
 	if c.Out != "" {
-		return c.write(env, releases)
+		if len(releases) > 1 {
+			return errors.New("the bundle holds several pledges: say which with --fact")
+		}
+		return writeRelease(env, c.Out, releases[0])
 	}
 	return submit(ctx, env, g, releases)
 }
@@ -85,23 +89,7 @@ func (c *pledgeReleaseCmd) pledges(env *cli.Env, g *globals) ([]pledge, error) {
 // ledgerPledge reads a pledge from the ledger. The request, where one is given, tells
 // the nonce and the fact that its release key was derived from.
 func (c *pledgeReleaseCmd) ledgerPledge(env *cli.Env, g *globals) ([]pledge, error) {
-	p := pledge{index: *c.Entry}
-	err := g.with(func(w *workspace.Workspace) error {
-		data, err := w.Ledger.Entry(p.index)
-		if err != nil {
-			return err
-		}
-		entry, err := ledger.ParseEntry(data)
-		if err != nil {
-			return err
-		}
-		var ok bool
-		if p.entry, ok = entry.(*ledger.ProofEntry); !ok || !p.entry.IsPledge() {
-			return fmt.Errorf("entry %d is no pledge", p.index)
-		}
-		p.leaf = statement.Digest(ledger.LeafHash(data))
-		return nil
-	})
+	p, err := ledgerPledge(g, *c.Entry)
 	if err != nil || c.Request == "" {
 		return []pledge{p}, err
 	}
@@ -118,6 +106,28 @@ func (c *pledgeReleaseCmd) ledgerPledge(env *cli.Env, g *globals) ([]pledge, err
 	return nil, fmt.Errorf("the pledge of entry %d is not of this request", p.index)
 }
 
+// ledgerPledge reads the pledge of an entry from the ledger of the workspace.
+func ledgerPledge(g *globals, index uint64) (pledge, error) {
+	p := pledge{index: index}
+	err := g.with(func(w *workspace.Workspace) error {
+		data, err := w.Ledger.Entry(p.index)
+		if err != nil {
+			return err
+		}
+		entry, err := ledger.ParseEntry(data)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if p.entry, ok = entry.(*ledger.ProofEntry); !ok || !p.entry.IsPledge() {
+			return fmt.Errorf("entry %d is no pledge", p.index)
+		}
+		p.leaf = statement.Digest(ledger.LeafHash(data))
+		return nil
+	})
+	return p, err
+}
+
 func (c *pledgeReleaseCmd) openings(env *cli.Env) (*verifier.Openings, error) {
 	if c.Openings == "" {
 		return nil, nil
@@ -125,35 +135,26 @@ func (c *pledgeReleaseCmd) openings(env *cli.Env) (*verifier.Openings, error) {
 	return verifycmd.ReadOpenings(env, c.Openings)
 }
 
-func (c *pledgeReleaseCmd) write(env *cli.Env, releases []*ledger.ReleaseEntry) error {
-	if len(releases) > 1 {
-		return errors.New("the bundle holds several pledges: say which with --fact")
-	}
-	document, err := ledger.MarshalEntry(releases[0])
+func writeRelease(env *cli.Env, name string, release ledger.Entry) error {
+	document, err := ledger.MarshalEntry(release)
 	if err != nil {
 		return err
 	}
-	return env.WriteFile(c.Out, append(document, '\n'), 0o644)
+	return env.WriteFile(name, append(document, '\n'), 0o644)
 }
 
 func ledgerIndex(i uint64) canon.Uint64 { return canon.Uint64(i) }
 
 // submit appends releases. One that is in the ledger already is no error: the
 // pledge is released.
-func submit(ctx context.Context, env *cli.Env, g *globals, releases []*ledger.ReleaseEntry) error {
+func submit(ctx context.Context, env *cli.Env, g *globals, releases []ledger.Entry) error {
 	return g.with(func(w *workspace.Workspace) error {
 		for _, e := range releases {
 			index, err := appendRelease(ctx, w, e)
 			if err != nil {
 				return err
 			}
-			result := releaseResult{e.Registry, uint64(e.Pledge), index}
-			if env.JSON {
-				err = env.PrintJSON(result)
-			} else {
-				err = env.Print("pledge of entry %d in %s: released by entry %d", result.Pledge, result.Registry, result.Release)
-			}
-			if err != nil {
+			if err := printRelease(env, w, e, index); err != nil {
 				return err
 			}
 		}
@@ -162,7 +163,30 @@ func submit(ctx context.Context, env *cli.Env, g *globals, releases []*ledger.Re
 	})
 }
 
-func appendRelease(ctx context.Context, w *workspace.Workspace, e *ledger.ReleaseEntry) (uint64, error) {
+// printRelease says what ended the pledge: where the release came too late, another one.
+func printRelease(env *cli.Env, w *workspace.Workspace, e ledger.Entry, index uint64) error {
+	result := releaseResult{Release: index}
+	switch e := e.(type) {
+	case *ledger.ReleaseEntry:
+		result.Registry, result.Pledge = e.Registry, uint64(e.Pledge)
+	case *ledger.ForcedReleaseEntry:
+		result.Registry, result.Pledge = e.Registry, uint64(e.Pledge)
+	}
+	status, err := w.Ledger.Pledge(result.Pledge)
+	if err != nil {
+		return err
+	}
+	how := "released"
+	if result.Forced = status.Forced; status.Forced {
+		how = "released by force"
+	}
+	if env.JSON {
+		return env.PrintJSON(result)
+	}
+	return env.Print("pledge of entry %d in %s: %s by entry %d", result.Pledge, result.Registry, how, result.Release)
+}
+
+func appendRelease(ctx context.Context, w *workspace.Workspace, e ledger.Entry) (uint64, error) {
 	indexes, err := w.Ledger.Append(ctx, e)
 	var duplicate *ledger.DuplicateError
 	switch {

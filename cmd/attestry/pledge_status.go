@@ -6,6 +6,7 @@ import (
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
+	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -30,6 +31,9 @@ type pledgeState struct {
 	Pledge     uint64  `json:"pledge"` // index of its entry
 	State      string  `json:"state"`  // live or released
 	ReleasedBy *uint64 `json:"released_by,omitempty"`
+	// Forced says that the recovery key of the scope released it, and Reason why.
+	Forced bool   `json:"forced,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 func (c *pledgeStatusCmd) Run(env *cli.Env, g *globals) error {
@@ -63,6 +67,9 @@ func (c *pledgeStatusCmd) Run(env *cli.Env, g *globals) error {
 		if s.ReleasedBy != nil {
 			text = fmt.Sprintf("released by entry %d", *s.ReleasedBy)
 		}
+		if s.Forced {
+			text = fmt.Sprintf("released by force by entry %d: %s", *s.ReleasedBy, cli.Plain(s.Reason))
+		}
 		if err := env.Print("%s: pledge of entry %d in %s: %s", s.Fact, s.Pledge, s.Registry, text); err != nil {
 			return err
 		}
@@ -79,7 +86,10 @@ func stateOf(w *workspace.Workspace, p pledge) (pledgeState, error) {
 	if !bytes.Equal(data, p.fact.Proofs[0].Entry) {
 		return s, fmt.Errorf("entry %d of this ledger is another one: the bundle is of another log", p.index)
 	}
-	s.State, s.ReleasedBy, err = pledgeLife(w, p.index)
+	if s.State, s.ReleasedBy, err = pledgeLife(w, p.index); err != nil || s.ReleasedBy == nil {
+		return s, err
+	}
+	s.Reason, s.Forced, err = forcedBy(w, *s.ReleasedBy)
 	return s, err
 }
 
@@ -90,4 +100,20 @@ func pledgeLife(w *workspace.Workspace, index uint64) (state string, releasedBy 
 		return "released", &status.Released, nil
 	}
 	return "live", nil, err
+}
+
+// forcedBy gives the reason of the release of an entry, if it is a forced one.
+func forcedBy(w *workspace.Workspace, index uint64) (reason string, forced bool, err error) {
+	data, err := w.Ledger.Entry(index)
+	if err != nil {
+		return "", false, err
+	}
+	entry, err := ledger.ParseEntry(data)
+	if err != nil {
+		return "", false, err
+	}
+	if e, ok := entry.(*ledger.ForcedReleaseEntry); ok {
+		return e.Reason, true, nil
+	}
+	return "", false, nil
 }

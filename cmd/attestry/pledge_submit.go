@@ -20,7 +20,7 @@ type pledgeSubmitCmd struct {
 }
 
 func (*pledgeSubmitCmd) Help() string {
-	return `Appends to the ledger of the workspace what was signed or proved elsewhere: the release of a pledge, or a pledge that a record's holder made. The ledger decides: whether the pledge's release key signed the release; whether the pledge's proof holds, is of the latest epoch, and the record is not pledged already. Of a pledge the file shows registry, scope, release key and the record's tag in that scope, and nothing of the question or the asker.
+	return `Appends to the ledger of the workspace what was signed or proved elsewhere: the release of a pledge, or a pledge that a record's holder made. The ledger decides: whether the pledge's release key signed the release or, of a forced one, the recovery key of its scope; whether the pledge's proof holds, is of the latest epoch, and the record is not pledged already. Of a pledge the file shows registry, scope, release key and the record's tag in that scope, and nothing of the question or the asker.
 
 What is in the ledger already is not appended again: a receipt that was lost can be had by submitting the pledge once more.
 
@@ -44,11 +44,11 @@ func (c *pledgeSubmitCmd) Run(ctx context.Context, env *cli.Env, g *globals) err
 		return fmt.Errorf("%s: %w", cli.FileName(c.File), err)
 	}
 	switch e := entry.(type) {
-	case *ledger.ReleaseEntry:
+	case *ledger.ReleaseEntry, *ledger.ForcedReleaseEntry:
 		if c.Out != "" || c.Consent {
 			return fmt.Errorf("-o and --consent go with a pledge, and %s is a release", cli.FileName(c.File))
 		}
-		return submit(ctx, env, g, []*ledger.ReleaseEntry{e})
+		return submit(ctx, env, g, []ledger.Entry{entry})
 	case *ledger.ProofEntry:
 		return c.submitPledge(ctx, env, g, e)
 	}

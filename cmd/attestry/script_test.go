@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,8 @@ import (
 //	                           the variable NAME, what it logs in the file NAME.log
 //	interrupt NAME             interrupts it, and waits
 //	copydir FROM TO            copies a directory, as a backup does
+//	subst FILE OLD NEW         replaces a text in a file
+//	pick VAR FILE|stdout RE    sets a variable to what the expression's group matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
@@ -46,7 +49,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
-			"start": start, "interrupt": interrupt, "copydir": copyDir,
+			"start": start, "interrupt": interrupt, "copydir": copyDir, "pick": pick, "subst": subst,
 		},
 	})
 }
@@ -100,6 +103,23 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	w, err := workspace.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Defer(func() { _ = w.Close() })
+}
+
+// pick sets a variable to what the first group of a regular expression matches.
+func pick(ts *testscript.TestScript, _ bool, args []string) {
+	re, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	match := re.FindStringSubmatch(ts.ReadFile(args[1]))
+	if match == nil {
+		ts.Fatalf("%s does not match %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], match[1])
+}
+
+// subst replaces a text in a file.
+func subst(ts *testscript.TestScript, _ bool, args []string) {
+	content := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
 }
 
 // tagged puts the tag of a holder's public part in the place of TAG in a file.

@@ -65,6 +65,11 @@ func printReportText(env *cli.Env, r *verifier.Report) error {
 			return err
 		}
 	}
+	for _, line := range r.Followed {
+		if err := env.Print("followed: %s", line); err != nil {
+			return err
+		}
+	}
 	outcome := "AUDITED: every entry, signature and proof holds"
 	if !r.OK {
 		outcome = "NOT AUDITED: " + cli.Plural(len(r.Problems), "problem")
