@@ -46,7 +46,9 @@ func (r Revoked) Voids() bool {
 // ErrNeverHeld says that a key never had the role in which it is to be revoked.
 var ErrNeverHeld = errors.New("the key never had this role")
 
-// PlanRevocation tells what a revocation would do, and changes nothing.
+// PlanRevocation tells what a revocation would do, and changes nothing. Roles in which
+// the key is revoked from there on already are left out; where that leaves none, it
+// fails with a [ledger.DuplicateError].
 func (w *Workspace) PlanRevocation(r Revocation) ([]Revoked, error) {
 	roles := []string{""}
 	if r.Role == ledger.RoleIssuer {
@@ -56,6 +58,7 @@ func (w *Workspace) PlanRevocation(r Revocation) ([]Revoked, error) {
 		}
 	}
 	var plan []Revoked
+	var done *ledger.DuplicateError // of what is revoked already
 	for _, registry := range roles {
 		if r.Registry != "" && registry != r.Registry {
 			continue
@@ -71,7 +74,14 @@ func (w *Workspace) PlanRevocation(r Revocation) ([]Revoked, error) {
 		if err != nil {
 			return nil, err
 		}
+		if span.Revoked != nil && *span.Revoked <= one.From {
+			done = &ledger.DuplicateError{Index: span.RevokedBy}
+			continue
+		}
 		plan = append(plan, one)
+	}
+	if len(plan) == 0 && done != nil {
+		return nil, done
 	}
 	if len(plan) == 0 {
 		return nil, fmt.Errorf("%w: %s (attestry key list shows those that there are)", ErrNeverHeld, r.Key)

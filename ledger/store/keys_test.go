@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -82,7 +83,17 @@ func TestPublishByTwoKeys(t *testing.T) {
 	if _, err := s.PublishCheckpoint(); !errors.Is(err, ledger.ErrBadKey) {
 		t.Errorf("no signer: %v", err)
 	}
-	if _, err := s.PublishCheckpoint(two); err != nil {
-		t.Errorf("one key afterwards: %v", err)
+	again, err := s.PublishCheckpoint(two)
+	if err != nil || !bytes.Equal(again, signed) {
+		t.Errorf("the same tree by the next key alone: %q, %v; want what was published", again, err)
+	}
+	if _, err := s.Append(t.Context(), ledgertest.CircuitEntry("another")); err != nil {
+		t.Fatal(err)
+	}
+	if signed, err = s.PublishCheckpoint(two); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.OpenCheckpoint(signed, oneKey); err == nil {
+		t.Error("the former key signs a later tree")
 	}
 }
