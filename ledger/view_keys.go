@@ -73,3 +73,13 @@ func (v View) Sunset(circuit, vk statement.Digest) (*uint64, error) {
 	row, err := getCircuit(v.State, circuit, vk)
 	return row.Sunset, err
 }
+
+// EpochCounts fails with [ErrRevoked] where an epoch, or its schema, no longer counts:
+// no new proof is accepted on it.
+func (v View) EpochCounts(identity statement.Digest) error {
+	row, err := getEpoch(v.State, identity)
+	if err != nil {
+		return err
+	}
+	return checkEpochCounts(v.State, row)
+}

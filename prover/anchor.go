@@ -44,6 +44,9 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 	if err != nil {
 		return anchors{}, err
 	}
+	if err := a.counts(identity, circuit); err != nil {
+		return anchors{}, fmt.Errorf("epoch %d of registry %s: %w", epoch.Number, fact.Registry, err)
+	}
 	an := anchors{
 		circuit: circuitIndex, schema: schemaIndex, epoch: epochIndex, schemaEntry: schema, epochEntry: epoch,
 		public: statement.Public{
@@ -82,6 +85,19 @@ func (a *Agency) join(an *anchors, registry string) error {
 	}
 	an.joined, an.oldest = &index, min(an.oldest, joined.Time) // in this format the order of texts is that of instants
 	return nil
+}
+
+// counts refuses, before anything is proved, what the ledger would refuse afterwards:
+// an epoch that a revocation has voided, a circuit that is sunset.
+func (a *Agency) counts(epoch statement.Digest, circuit *Circuit) error {
+	if err := a.Ledger.EpochCounts(epoch); err != nil {
+		return fmt.Errorf("%w (a new epoch counts: import and commit)", err)
+	}
+	sunset, err := a.Ledger.Sunset(circuit.Keys.Circuit, circuit.Keys.VK)
+	if err == nil && sunset != nil {
+		err = fmt.Errorf("%w: %s version %d, by entry %d", ledger.ErrSunset, circuit.Keys.Name, circuit.Keys.Version, *sunset)
+	}
+	return err
 }
 
 // epoch finds the epoch that a fact asks for.
@@ -129,9 +145,13 @@ func timely(r *statement.Request, f statement.FactRequest, an anchors, now time.
 }
 
 // successor finds the epoch after one, which shows that it was the last at an instant.
+// One that a revocation has voided shows nothing.
 func (a *Agency) successor(e *ledger.EpochEntry) (*uint64, error) {
-	index, _, _, err := a.Ledger.Epoch(e.Registry, uint64(e.Number)+1)
-	if errors.Is(err, store.ErrNotFound) {
+	index, _, identity, err := a.Ledger.Epoch(e.Registry, uint64(e.Number)+1)
+	if err == nil {
+		err = a.Ledger.EpochCounts(identity)
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ledger.ErrRevoked) {
 		return nil, nil
 	}
 	return &index, err

@@ -131,7 +131,7 @@ func newAudit(p *pins, dir string, c ledger.Checkpoint) *audit {
 	a := &audit{pins: p, dir: dir, checkpoint: c, report: &Report{}, problems: &problemList{}, state: ledger.NewMemoryState()}
 	a.tree = &treeBuilder{full: a.compareTile}
 	a.proofs = startProofPool(a.problems)
-	a.rules = &ledger.Rules{Origin: c.Origin, Verify: a.queueProof, LogKeys: p.firstLogKeys(c.Origin)}
+	a.rules = &ledger.Rules{Origin: c.Origin, Verify: a.queueProof, LogKeys: p.logKeys(c.Origin)}
 	return a
 }
 

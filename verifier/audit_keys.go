@@ -18,10 +18,11 @@ type unpinnedEntry struct {
 	err      error
 }
 
-// firstLogKeys gives the pinned keys of a log that count from its beginning.
-func (p *pins) firstLogKeys(origin string) (keys []ledger.PublicKey) {
+// logKeys gives the pinned keys of a log. Its first one is among them, or else nothing
+// leads from there to the present one.
+func (p *pins) logKeys(origin string) (keys []ledger.PublicKey) {
 	for _, l := range p.logs {
-		if l.origin != origin || !l.holds(0) {
+		if l.origin != origin {
 			continue
 		}
 		if key, err := ledger.LogPublicKey(l.Key); err == nil {

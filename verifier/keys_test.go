@@ -205,6 +205,19 @@ func TestLogRotationNotFollowed(t *testing.T) {
 	if report := auditExport(t, w, pinned, nil); !slices.Equal(checks(report), []string{AuditCheckpoint}) {
 		t.Errorf("%v", report.Problems)
 	}
+	// A key that counts from an index on, by the trust file, and hands over after it.
+	w = newWorld(t, "agency.example/log", titleSchema())
+	pinned = w.trust()
+	w.rotateLog()
+	pinned.Logs[0].From = index(2)
+	if report := auditExport(t, w, pinned, nil); !report.OK {
+		t.Errorf("%v", report.Problems)
+	}
+	// Nobody pins the key that handed over, only the next one.
+	pinned.Logs[0] = TrustedLog{Key: ensure[string](t)(ledger.LogVerifierKey(w.origin, ensure[ledger.PublicKey](t)(ledger.PublicKeyOf(w.logKey))))}
+	if report := auditExport(t, w, pinned, nil); !slices.Equal(checks(report), []string{AuditRules}) {
+		t.Errorf("%v", report.Problems)
+	}
 	// A key whose time the trust file ended before it handed over.
 	w = newWorld(t, "agency.example/log", titleSchema())
 	pinned = w.trust()

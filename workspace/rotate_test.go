@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/attestry/attestry/internal/atomicfile"
 	"github.com/attestry/attestry/ledger"
@@ -386,5 +387,47 @@ func TestRecoveryKey(t *testing.T) {
 	}
 	if _, err := readIssuerKey(path); !errors.Is(err, ErrBadKey) {
 		t.Errorf("as an issuer's key: %v", err)
+	}
+}
+
+// TestAnswersAfterARevocation: nothing is proved on an epoch that does not count, nor
+// shown as the successor of one that does.
+func TestAnswersAfterARevocation(t *testing.T) {
+	w := twoRegistries(t)
+	stolen, instant := issuerOf(t, w), time.Now()
+	time.Sleep(time.Until(instant.Truncate(time.Second).Add(time.Second))) // epochs have times in seconds
+	commit(t, w, strings.Replace(rows, "300", "301", 1))
+	second, _, _, err := w.Ledger.LatestEpoch("titles")
+	ok(t, err)
+	_, err = w.RotateIssuer(t.Context())
+	ok(t, err)
+	_, err = w.Revoke(t.Context(), Revocation{Role: ledger.RoleIssuer, Key: stolen, Registry: "titles", From: &second})
+	ok(t, err)
+	size := w.Ledger.Size()
+	if _, err := w.Agency().Answer(t.Context(), request(t, "registry: titles\nkey: P2\n")); !errors.Is(err, ledger.ErrRevoked) || w.Ledger.Size() != size {
+		t.Errorf("on an epoch that does not count: %v", err)
+	}
+	before := request(t, "registry: titles\nkey: P2\nas_of: "+statement.FormatTime(instant)+"\n")
+	a, err := w.Agency().Answer(t.Context(), before)
+	ok(t, err)
+	if v := verify(t, w, before, a); !v.OK || a.Bundle.Facts[0].Successor != nil {
+		t.Errorf("the epoch before it, whose successor does not count: %+v", v.Checks)
+	}
+	commit(t, w, strings.Replace(rows, "300", "302", 1))
+	latest := request(t, "registry: titles\nkey: P2\n")
+	a, err = w.Agency().Answer(t.Context(), latest)
+	ok(t, err)
+	if v := verify(t, w, latest, a); !v.OK {
+		t.Errorf("the next epoch: %+v", v.Checks)
+	}
+	present := w.Circuits()[0]
+	_, err = w.Sunset(t.Context(), present.Circuit, present.VK)
+	ok(t, err)
+	if v := verify(t, w, latest, a); !v.OK {
+		t.Errorf("a proof before the sunset: %+v", v.Checks)
+	}
+	size = w.Ledger.Size()
+	if _, err := w.Agency().Answer(t.Context(), latest); !errors.Is(err, ledger.ErrSunset) || w.Ledger.Size() != size {
+		t.Errorf("under a circuit that is sunset: %v", err)
 	}
 }

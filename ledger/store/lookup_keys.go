@@ -34,3 +34,9 @@ func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 	})
 	return at, err
 }
+
+// EpochCounts fails with [ledger.ErrRevoked] where an epoch, or its schema, no longer
+// counts.
+func (s *Store) EpochCounts(identity statement.Digest) error {
+	return s.view(func(tx *bolt.Tx) error { return ledger.View{State: txState{tx}}.EpochCounts(identity) })
+}
