@@ -131,36 +131,14 @@ func noteLogKey(st State, key PublicKey) error {
 // applyRevocation: the log's key says from which index on nothing that a key
 // signed counts. It undoes nothing in the log: chains go on and pledges live on.
 func (r *Rules) applyRevocation(st State, index uint64, e *RevocationEntry) error {
-	if e.Origin != r.Origin {
-		return fmt.Errorf("%w: a revocation for %s, not %s", ErrForeign, e.Origin, r.Origin)
-	}
-	var row keyState
-	found, err := getRow(st, tableKeys, roleKey(e.Registry, e.Key), &row)
+	row, signer, err := r.checkRevocation(st, index, e)
 	if err != nil {
 		return err
-	}
-	if !found && e.Role == RoleIssuer {
-		return fmt.Errorf("%w: key %s never was the issuer of registry %s", ErrUnknown, e.Key, e.Registry)
-	}
-	if row.Revoked != nil && uint64(e.From) >= *row.Revoked {
-		return &DuplicateError{Index: row.RevokedBy}
-	}
-	signer, err := r.checkLogSigned(st, e.VerifySignature)
-	if err != nil {
-		return err
-	}
-	from := uint64(e.From)
-	switch {
-	case e.Role == RoleLog && e.Key == signer:
-		return fmt.Errorf("%w: the log's present key cannot revoke itself, since nothing could show that: rotate it first", ErrConflict)
-	case !found:
-		return fmt.Errorf("%w: key %s never was the log's", ErrUnknown, e.Key)
-	case from <= row.From || from > index:
-		return fmt.Errorf("%w: a revocation from %d of a key that came with entry %d, by entry %d: it is from after the one and not after the other", ErrConflict, from, row.From, index)
 	}
 	if err := noteLogKey(st, signer); err != nil {
 		return err
 	}
+	from := uint64(e.From)
 	row.Revoked, row.RevokedBy = &from, index
 	if err := putRow(st, tableKeys, roleKey(e.Registry, e.Key), row); err != nil {
 		return err
@@ -169,6 +147,33 @@ func (r *Rules) applyRevocation(st State, index uint64, e *RevocationEntry) erro
 		return err
 	}
 	return st.Put(tableRevoked, e.Key[:], indexKey(index))
+}
+
+// checkRevocation gives the row of the key that a revocation means, and the log's key
+// that signed it.
+func (r *Rules) checkRevocation(st State, index uint64, e *RevocationEntry) (row keyState, signer PublicKey, err error) {
+	if e.Origin != r.Origin {
+		return row, signer, fmt.Errorf("%w: a revocation for %s, not %s", ErrForeign, e.Origin, r.Origin)
+	}
+	found, err := getRow(st, tableKeys, roleKey(e.Registry, e.Key), &row)
+	if err != nil {
+		return row, signer, err
+	}
+	if row.Revoked != nil && uint64(e.From) >= *row.Revoked {
+		return row, signer, &DuplicateError{Index: row.RevokedBy}
+	}
+	if signer, err = r.checkLogSigned(st, e.VerifySignature); err != nil {
+		return row, signer, err
+	}
+	switch from := uint64(e.From); {
+	case e.Role == RoleLog && e.Key == signer:
+		err = fmt.Errorf("%w: the log's present key cannot revoke itself, since nothing could show that: rotate it first", ErrConflict)
+	case !found:
+		err = fmt.Errorf("%w: key %s never had the role of %s %s", ErrUnknown, e.Key, e.Role, e.Registry)
+	case from <= row.From || from > index:
+		err = fmt.Errorf("%w: a revocation from %d of a key that came with entry %d, by entry %d: it is from after the one and not after the other", ErrConflict, from, row.From, index)
+	}
+	return row, signer, err
 }
 
 // applySunset: the log's key ends the use of a circuit under one verifying key.

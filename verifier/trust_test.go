@@ -95,6 +95,7 @@ func TestTrustRefuses(t *testing.T) {
 		"an unknown status":       func(_ *world, t *Trust) { t.Circuits[0].Status = "new" },
 		"a sunset without end":    func(_ *world, t *Trust) { t.Circuits[0].Status = "sunset" },
 		"a key that is none":      func(_ *world, t *Trust) { t.Circuits[0].VK = []byte("key") },
+		"a circuit of no log":     func(_ *world, t *Trust) { t.Circuits[0].Log = "elsewhere.example/log" },
 		"a circuit twice":         func(_ *world, t *Trust) { t.Circuits = append(t.Circuits, t.Circuits[0]) },
 		"an age that is none":     func(_ *world, t *Trust) { t.MaxAge = "soon" },
 		"an age of nothing":       func(_ *world, t *Trust) { t.MaxAge = "0s" },

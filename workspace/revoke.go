@@ -143,12 +143,11 @@ func (w *Workspace) planOne(registry string, span ledger.KeySpan, from *uint64) 
 
 // countVoided goes through the entries since the key came.
 func (w *Workspace) countVoided(r *Revoked, first, end uint64) error {
-	voided := map[statement.Digest]bool{} // schemas and epochs
-	by := func(index uint64) bool { return index >= max(r.From, first) && index < end }
 	present, _, err := w.Ledger.Schema(r.Registry)
 	if err != nil {
 		return err
 	}
+	v := voiding{r: r, first: max(r.From, first), end: end, present: present, identities: map[statement.Digest]bool{}}
 	for index := first; index < w.Ledger.Size(); index++ {
 		data, err := w.Ledger.Entry(index)
 		if err != nil {
@@ -158,25 +157,41 @@ func (w *Workspace) countVoided(r *Revoked, first, end uint64) error {
 		if err != nil {
 			return err
 		}
-		switch e := entry.(type) {
-		case *ledger.SchemaEntry:
-			if e.Schema.Registry == r.Registry && by(index) {
-				r.Schemas++
-				r.renew = r.renew || index == present
-				err = mark(voided, e)
-			}
-		case *ledger.EpochEntry:
-			if e.Registry == r.Registry && (by(index) || voided[e.Schema]) {
-				r.Epochs++
-				err = mark(voided, e)
-			}
-		case *ledger.ProofEntry:
-			if e.Public.Registry == r.Registry && (voided[e.Public.Epoch] || voided[e.Public.Schema] || (e.Consent != nil && by(index))) {
-				err = w.countProof(r, e, index)
-			}
-		}
-		if err != nil {
+		if err := v.count(w, entry, index); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// voiding counts what stops counting: what the key signed at first or later and before
+// end, where it was replaced, and what rests on it.
+type voiding struct {
+	r          *Revoked
+	first, end uint64
+	present    uint64                    // index of the registry's present schema
+	identities map[statement.Digest]bool // of schemas and epochs
+}
+
+func (v *voiding) signed(index uint64) bool { return index >= v.first && index < v.end }
+
+func (v *voiding) count(w *Workspace, entry ledger.Entry, index uint64) error {
+	switch e := entry.(type) {
+	case *ledger.SchemaEntry:
+		if e.Schema.Registry == v.r.Registry && v.signed(index) {
+			v.r.Schemas++
+			v.r.renew = v.r.renew || index == v.present
+			return mark(v.identities, e)
+		}
+	case *ledger.EpochEntry:
+		if e.Registry == v.r.Registry && (v.signed(index) || v.identities[e.Schema]) {
+			v.r.Epochs++
+			return mark(v.identities, e)
+		}
+	case *ledger.ProofEntry:
+		consented := e.Consent != nil && v.signed(index)
+		if e.Public.Registry == v.r.Registry && (consented || v.identities[e.Public.Epoch]) {
+			return w.countProof(v.r, e, index)
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 // tell: none before the first entry that the log's key signed.
 func (s *Store) LogKeys() (keys []ledger.KeySpan, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		keys, err = ledger.View{State: txState{tx}}.LogKeys()
+		keys, err = ledger.View{State: txState{tx: tx}}.LogKeys()
 		return err
 	})
 	return keys, err
@@ -20,7 +20,7 @@ func (s *Store) LogKeys() (keys []ledger.KeySpan, err error) {
 // IssuerKeys gives the keys that a registry's issuer has had, in their order.
 func (s *Store) IssuerKeys(registry string) (keys []ledger.KeySpan, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		keys, err = ledger.View{State: txState{tx}}.IssuerKeys(registry)
+		keys, err = ledger.View{State: txState{tx: tx}}.IssuerKeys(registry)
 		return err
 	})
 	return keys, err
@@ -29,7 +29,7 @@ func (s *Store) IssuerKeys(registry string) (keys []ledger.KeySpan, err error) {
 // Sunset gives the index of the entry that ended a circuit's use, or nil.
 func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		at, err = ledger.View{State: txState{tx}}.Sunset(circuit, vk)
+		at, err = ledger.View{State: txState{tx: tx}}.Sunset(circuit, vk)
 		return err
 	})
 	return at, err
@@ -38,5 +38,5 @@ func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 // EpochCounts fails with [ledger.ErrRevoked] where an epoch, or its schema, no longer
 // counts.
 func (s *Store) EpochCounts(identity statement.Digest) error {
-	return s.view(func(tx *bolt.Tx) error { return ledger.View{State: txState{tx}}.EpochCounts(identity) })
+	return s.view(func(tx *bolt.Tx) error { return ledger.View{State: txState{tx: tx}}.EpochCounts(identity) })
 }
