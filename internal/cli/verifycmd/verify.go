@@ -82,6 +82,9 @@ func (v *Verify) auditLog(env *cli.Env, trust *verifier.Trust) (*verifier.Audite
 		return nil, cli.Refuse(fmt.Errorf("--log: the ledger in %s does not hold: %s", v.Log, report.Problems[0]))
 	}
 	env.Note("audited %s: %d entries", v.Log, report.Entries)
+	for _, line := range report.Followed {
+		env.Note("the log says what the trust file does not (attestry trust update follows it): %s", line)
+	}
 	return log, nil
 }
 
