@@ -160,10 +160,30 @@ func (w *Workspace) signedBy(key ledger.PublicKey) ([]string, error) {
 // settleKeys finishes or takes back a rotation that was interrupted, and makes sure
 // that the keys in the files are those that the ledger says.
 func (w *Workspace) settleKeys() error {
+	if err := w.removePartialKeys(); err != nil {
+		return err
+	}
 	if err := w.settleLogKey(); err != nil {
 		return err
 	}
 	return w.settleIssuerKey()
+}
+
+// removePartialKeys removes keys that a crash kept from getting a name: nobody has
+// heard of them. The workspace's lock is held, so that nobody is writing one.
+func (w *Workspace) removePartialKeys() error {
+	files, err := os.ReadDir(w.path("keys"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), ".") && strings.Contains(f.Name(), ".partial-") {
+			if err := removeKey(w.path("keys/" + f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (w *Workspace) settleLogKey() error {

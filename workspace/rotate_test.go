@@ -64,6 +64,9 @@ func again(t *testing.T, w *Workspace) *Workspace {
 // settled holds a workspace's key files to its ledger.
 func settled(t *testing.T, w *Workspace) {
 	t.Helper()
+	if partial, err := filepath.Glob(w.path("keys/.*")); err != nil || len(partial) > 0 {
+		t.Errorf("%q is left, %v", partial, err)
+	}
 	for _, name := range []string{logKeyFile, issuerKeyFile} {
 		if _, err := os.Stat(w.path(name + nextEnding)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is left: %v", name+nextEnding, err)
@@ -173,6 +176,11 @@ func TestInterruptedRotation(t *testing.T) {
 		stop    func(t *testing.T, w *Workspace)
 		rotated bool
 	}{
+		"a key that is half written": {stop: func(t *testing.T, w *Workspace) {
+			f, err := atomicfile.Create(w.path(logKeyFile+nextEnding), 0o600)
+			ok(t, err)
+			t.Cleanup(func() { _ = f.Discard() })
+		}},
 		"the log's next key, no entry":    {stop: func(t *testing.T, w *Workspace) { nextLogKey(t, w) }},
 		"the issuer's next key, no entry": {stop: func(t *testing.T, w *Workspace) { nextIssuerKey(t, w) }},
 		"the log's entry": {rotated: true, stop: func(t *testing.T, w *Workspace) {
