@@ -50,6 +50,9 @@ func (c *keyRevokeCmd) Run(ctx context.Context, env *cli.Env, g *globals) error 
 	if err != nil {
 		return err
 	}
+	if c.Role == ledger.RoleLog && c.Registry != "" {
+		return errors.New("--registry goes with an issuer's key: the log's is of no registry")
+	}
 	r := workspace.Revocation{Role: c.Role, Key: key, Registry: c.Registry, From: c.From}
 	return g.with(func(w *workspace.Workspace) error {
 		if err := c.confirmed(w, r); err != nil {
