@@ -193,7 +193,7 @@ func (r *Rules) applyEpoch(st State, index uint64, e *EpochEntry) error {
 	}
 	row := epochState{
 		Index: index, Registry: e.Registry, Schema: e.Schema,
-		Number: uint64(e.Number), Time: e.Time, Root: e.Root, Derived: e.Derived, Issuer: issuer,
+		Number: uint64(e.Number), Time: e.Time, Root: e.Root, Derived: e.Derived, Joins: e.Joins, Issuer: issuer,
 	}
 	if err := putRow(st, tableEpochs, identity[:], row); err != nil {
 		return err

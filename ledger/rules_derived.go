@@ -56,6 +56,13 @@ func checkDerived(st State, e *EpochEntry, definitions []statement.Derived) erro
 		case state.Number == 0 || state.Epoch != identity:
 			return fmt.Errorf("%w: epoch %d of registry %s joins an epoch of %s that is not its latest", ErrEpochChain, e.Number, e.Registry, name)
 		}
+		joined, err := getEpoch(st, identity)
+		if err == nil {
+			err = checkEpochCounts(st, joined, joined.Registry)
+		}
+		if err != nil {
+			return fmt.Errorf("epoch %d of registry %s joins %s: %w", e.Number, e.Registry, name, err)
+		}
 	}
 	return nil
 }

@@ -226,8 +226,9 @@ func checkCounts(st State, registry string, issuer IssuerKey, index uint64) erro
 	return err
 }
 
-// checkEpochCounts tells whether an epoch and its schema still count.
-func checkEpochCounts(st State, epoch epochState) error {
+// checkEpochCounts tells whether an epoch and its schema still count and, for a
+// registry that it derives, the epoch that this one joins.
+func checkEpochCounts(st State, epoch epochState, registry string) error {
 	schema, err := getSchema(st, epoch.Schema)
 	if err != nil {
 		return err
@@ -235,7 +236,18 @@ func checkEpochCounts(st State, epoch epochState) error {
 	if err := checkCounts(st, epoch.Registry, epoch.Issuer, epoch.Index); err != nil {
 		return err
 	}
-	return checkCounts(st, epoch.Registry, schema.Issuer, schema.Index)
+	if err := checkCounts(st, epoch.Registry, schema.Issuer, schema.Index); err != nil || registry == epoch.Registry {
+		return err
+	}
+	definition, _ := (&statement.Schema{Derived: schema.Derived}).Definition(registry)
+	if definition.Join == nil {
+		return nil
+	}
+	joined, err := getEpoch(st, epoch.Joins[definition.Join.Registry])
+	if err != nil {
+		return err
+	}
+	return checkEpochCounts(st, joined, joined.Registry)
 }
 
 // getKey gives the row of a key that has had a role.

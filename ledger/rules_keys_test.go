@@ -380,3 +380,41 @@ func TestLogVerifierKey(t *testing.T) {
 		t.Errorf("no origin: %v", err)
 	}
 }
+
+// A derived registry rests on the epoch that it joins, too: a revocation in the joined
+// registry ends proofs about it, and no later epoch joins what does not count.
+func TestRevocationOfAJoinedIssuer(t *testing.T) {
+	st := ledger.NewMemoryState()
+	log := ledgertest.DerivedLog(t)
+	for i, e := range log {
+		accept(t, st, uint64(i), e.Entry)
+	}
+	circuit, deriving, third := ledgertest.CircuitEntry("present"), log[13].Entry.(*ledger.SchemaEntry), epochOf(log, 14)
+	about := func(name, question string) *ledger.ProofEntry {
+		e := ledgertest.ProofEntry(t, circuit, third, question)
+		e.Public.Registry, e.Root = name, third.Derived[name]
+		ledgertest.Prove(t, e)
+		return e
+	}
+	accept(t, st, 15, about("encumbered", "before"))
+	accept(t, st, 16, ledgertest.Rotation(t, "lucas-liens", "issuer", "next issuer"))
+	accept(t, st, 17, ledgertest.Revocation(t, "lucas-liens", "issuer", 12, "log"))
+	refused := func(name string, e ledger.Entry, want error) {
+		t.Helper()
+		if err := ledgertest.Rules().Apply(st, 18, ledgertest.Marshal(t, e)); !errors.Is(err, want) {
+			t.Errorf("%s: %v; want %v", name, err, want)
+		}
+	}
+	refused("what joins the epoch", about("encumbered", "after"), ledger.ErrRevoked)
+	fourth := ledgertest.EpochEntry(t, deriving, third, "issuer")
+	fourth.Derived, fourth.Joins = third.Derived, third.Joins
+	mustSign(t, fourth.Sign(ledgertest.Key("issuer")))
+	refused("an epoch that joins it", fourth, ledger.ErrRevoked)
+	refused("a rotation of a derived registry's issuer", ledgertest.Rotation(t, "encumbered", "issuer", "next issuer"), ledger.ErrUnknown)
+	accept(t, st, 18, about("owners", "which joins nothing"))
+	view := ledger.View{State: st}
+	source, err := view.IssuerKeys(registry)
+	if derived, derivedErr := view.IssuerKeys("owners"); err != nil || derivedErr != nil || !cmp.Equal(source, derived) {
+		t.Errorf("the issuers of a derived registry: %+v, %v", derived, derivedErr)
+	}
+}

@@ -68,7 +68,7 @@ func (r *Rules) checkPublic(st State, e *ProofEntry) (*CircuitEntry, epochState,
 	case e.Root != root:
 		return nil, epochState{}, fmt.Errorf("%w: epoch %d of registry %s", ErrWrongRoot, epoch.Number, p.Registry)
 	}
-	return circuit.Entry, epoch, checkEpochCounts(st, epoch)
+	return circuit.Entry, epoch, checkEpochCounts(st, epoch, p.Registry)
 }
 
 // checkPledge holds a pledge to its registry's latest epoch, to its scope's rule of

@@ -46,6 +46,8 @@ type epochState struct {
 	Issuer   IssuerKey         `json:"issuer"` // who signed it
 	// Derived gives the roots of the registries that derive from this one, by name.
 	Derived map[string]statement.Element `json:"derived,omitempty"`
+	// Joins gives the identities of the epochs that those join, by their registries.
+	Joins map[string]statement.Digest `json:"joins,omitempty"`
 }
 
 // keyState is a key's time in a role.

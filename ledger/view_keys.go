@@ -74,12 +74,13 @@ func (v View) Sunset(circuit, vk statement.Digest) (*uint64, error) {
 	return row.Sunset, err
 }
 
-// EpochCounts fails with [ErrRevoked] where an epoch, or its schema, no longer counts:
-// no new proof is accepted on it.
-func (v View) EpochCounts(identity statement.Digest) error {
+// EpochCounts fails with [ErrRevoked] where an epoch, its schema, or what a registry
+// that it derives joins, no longer counts: no new proof about the registry is
+// accepted on it.
+func (v View) EpochCounts(identity statement.Digest, registry string) error {
 	row, err := getEpoch(v.State, identity)
 	if err != nil {
 		return err
 	}
-	return checkEpochCounts(v.State, row)
+	return checkEpochCounts(v.State, row, registry)
 }

@@ -44,7 +44,7 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 	if err != nil {
 		return anchors{}, err
 	}
-	if err := a.counts(identity, circuit); err != nil {
+	if err := a.counts(identity, fact.Registry, circuit); err != nil {
 		return anchors{}, fmt.Errorf("epoch %d of registry %s: %w", epoch.Number, fact.Registry, err)
 	}
 	an := anchors{
@@ -89,8 +89,8 @@ func (a *Agency) join(an *anchors, registry string) error {
 
 // counts refuses, before anything is proved, what the ledger would refuse afterwards:
 // an epoch that a revocation has voided, a circuit that is sunset.
-func (a *Agency) counts(epoch statement.Digest, circuit *Circuit) error {
-	if err := a.Ledger.EpochCounts(epoch); err != nil {
+func (a *Agency) counts(epoch statement.Digest, registry string, circuit *Circuit) error {
+	if err := a.Ledger.EpochCounts(epoch, registry); err != nil {
 		return fmt.Errorf("%w (a new epoch counts: import and commit)", err)
 	}
 	sunset, err := a.Ledger.Sunset(circuit.Keys.Circuit, circuit.Keys.VK)
@@ -149,7 +149,7 @@ func timely(r *statement.Request, f statement.FactRequest, an anchors, now time.
 func (a *Agency) successor(e *ledger.EpochEntry) (*uint64, error) {
 	index, _, identity, err := a.Ledger.Epoch(e.Registry, uint64(e.Number)+1)
 	if err == nil {
-		err = a.Ledger.EpochCounts(identity)
+		err = a.Ledger.EpochCounts(identity, e.Registry)
 	}
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ledger.ErrRevoked) {
 		return nil, nil

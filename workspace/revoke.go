@@ -190,7 +190,7 @@ func (v *voiding) count(w *Workspace, entry ledger.Entry, index uint64) error {
 		}
 	case *ledger.ProofEntry:
 		consented := e.Consent != nil && v.signed(index)
-		if e.Public.Registry == v.r.Registry && (consented || v.identities[e.Public.Epoch]) {
+		if v.identities[e.Public.Epoch] || (consented && e.Public.Registry == v.r.Registry) {
 			return w.countProof(v.r, e, index)
 		}
 	}

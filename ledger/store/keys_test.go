@@ -56,13 +56,13 @@ func TestKeyEntries(t *testing.T) {
 	if issuers, err := s.IssuerKeys(registry); err != nil || len(issuers) != 2 || *issuers[0].Revoked != 11 {
 		t.Errorf("the issuers: %+v, %v", issuers, err)
 	}
-	if _, _, identity, err := s.Epoch(registry, 2); err != nil || s.EpochCounts(identity) != nil {
+	if _, _, identity, err := s.Epoch(registry, 2); err != nil || s.EpochCounts(identity, registry) != nil {
 		t.Errorf("an epoch of a key that was revoked from later on does not count: %v", err)
 	}
 	if _, err := s.Append(t.Context(), ledgertest.Revocation(t, registry, "issuer", 3, "next log")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, identity, err := s.Epoch(registry, 2); err != nil || !errors.Is(s.EpochCounts(identity), ledger.ErrRevoked) {
+	if _, _, identity, err := s.Epoch(registry, 2); err != nil || !errors.Is(s.EpochCounts(identity, registry), ledger.ErrRevoked) {
 		t.Errorf("an epoch that was voided counts: %v", err)
 	}
 	circuit := ledgertest.CircuitEntry("present")

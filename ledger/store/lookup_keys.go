@@ -35,8 +35,10 @@ func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 	return at, err
 }
 
-// EpochCounts fails with [ledger.ErrRevoked] where an epoch, or its schema, no longer
-// counts.
-func (s *Store) EpochCounts(identity statement.Digest) error {
-	return s.view(func(tx *bolt.Tx) error { return ledger.View{State: txState{tx: tx}}.EpochCounts(identity) })
+// EpochCounts fails with [ledger.ErrRevoked] where an epoch, its schema, or what a
+// registry that it derives joins, no longer counts.
+func (s *Store) EpochCounts(identity statement.Digest, registry string) error {
+	return s.view(func(tx *bolt.Tx) error {
+		return ledger.View{State: txState{tx: tx}}.EpochCounts(identity, registry)
+	})
 }
