@@ -15,6 +15,7 @@ import (
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/registry"
 	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/verifier"
 )
 
 // twoRegistries gives a workspace with two registries of one issuer, one committed.
@@ -438,4 +439,41 @@ func TestAnswersAfterARevocation(t *testing.T) {
 	if _, err := w.Agency().Answer(t.Context(), latest); !errors.Is(err, ledger.ErrSunset) || w.Ledger.Size() != size {
 		t.Errorf("under a circuit that is sunset: %v", err)
 	}
+}
+
+// TestRotationWithDerivedRegistries: a derived registry goes with its source's issuer,
+// in the workspace's trust file and in one that follows the log.
+func TestRotationWithDerivedRegistries(t *testing.T) {
+	w := derivedCounty(t)
+	pinned, err := w.Trust()
+	ok(t, err)
+	r, err := w.RotateIssuer(t.Context())
+	if err != nil || !slices.Equal(r.Registries, []string{"liens", "titles"}) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	_, err = w.RotateLog(t.Context())
+	ok(t, err)
+	commit(t, w, strings.Replace(rows, "300", "301", 1))
+	about := request(t, "registry: owners\nkey: anna\nwhere: [value >= 400]\n")
+	a, err := w.Agency().Answer(t.Context(), about)
+	ok(t, err)
+	if v := verify(t, w, about, a); !v.OK {
+		t.Errorf("%+v", v.Failures())
+	}
+	export := filepath.Join(t.TempDir(), "export")
+	ok(t, w.Ledger.Export(export, nil))
+	report, log, err := verifier.AuditLog(t.Context(), export, pinned, nil)
+	if err != nil || log == nil {
+		t.Fatalf("%v %+v", err, report)
+	}
+	followed, _, err := log.Update(pinned)
+	ok(t, err)
+	exported, err := w.Trust()
+	ok(t, err)
+	one, err := followed.Fingerprint()
+	ok(t, err)
+	if two, err := exported.Fingerprint(); err != nil || one != two {
+		t.Errorf("followed %+v, exported %+v, %v", followed, exported, err)
+	}
+	settled(t, again(t, w))
 }
