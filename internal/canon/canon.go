@@ -45,6 +45,9 @@ func Marshal(v any) ([]byte, error) {
 
 // Canonicalize gives the canonical form (RFC 8785) of one JSON document.
 func Canonicalize(data []byte) ([]byte, error) {
+	if out, ok := canonicalizePlain(data); ok {
+		return out, nil
+	}
 	tree, err := parse(data)
 	if err != nil {
 		return nil, err
