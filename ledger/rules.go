@@ -15,7 +15,8 @@ type Rules struct {
 	// Origin is the log's. Whatever names another origin is refused.
 	Origin string
 	// Verify checks the Groth16 proof of an entry, against the entry's D, under the
-	// verifying key of its circuit entry. Without it every proof is refused.
+	// verifying key of its circuit entry. Without it every proof is refused. What it
+	// says depends on nothing but its arguments, and it may run in several goroutines.
 	Verify func(*ProofEntry, *CircuitEntry) error
 	// Issuers pins the issuers of some registries. The issuer of a registry that is
 	// not among them is whoever signs its first schema.
@@ -33,14 +34,19 @@ type Rules struct {
 // with a [DuplicateError] for what the log has already, and with the error of the
 // rule that the entry breaks.
 func (r *Rules) Apply(st State, index uint64, data []byte) error {
-	if err := CheckOrigin(r.Origin); err != nil {
-		return err
-	}
-	entry, err := ParseEntry(data)
+	p, err := Prepare(data)
 	if err != nil {
 		return err
 	}
-	switch e := entry.(type) {
+	return r.ApplyPrepared(st, index, p)
+}
+
+// ApplyPrepared is [Rules.Apply] for an entry that has been read.
+func (r *Rules) ApplyPrepared(st State, index uint64, p *Prepared) error {
+	if err := CheckOrigin(r.Origin); err != nil {
+		return err
+	}
+	switch e := p.entry.(type) {
 	case *SchemaEntry:
 		return r.applySchema(st, index, e)
 	case *CircuitEntry:
@@ -48,7 +54,7 @@ func (r *Rules) Apply(st State, index uint64, data []byte) error {
 	case *EpochEntry:
 		return r.applyEpoch(st, index, e)
 	case *ProofEntry:
-		return r.applyProof(st, index, data, e)
+		return r.applyProof(st, index, p, e)
 	case *ReleaseEntry:
 		return r.applyRelease(st, index, e)
 	case *ForcedReleaseEntry:
@@ -60,7 +66,7 @@ func (r *Rules) Apply(st State, index uint64, data []byte) error {
 	case *SunsetEntry:
 		return r.applySunset(st, index, e)
 	}
-	return fmt.Errorf("%w: entries of type %s", ErrNotAccepted, entry.Type())
+	return fmt.Errorf("%w: entries of type %s", ErrNotAccepted, p.entry.Type())
 }
 
 // applySchema: the first schema of a registry introduces its issuer, and each

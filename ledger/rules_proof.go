@@ -10,12 +10,8 @@ import (
 // applyProof: a statement is accepted once for ever, made for this log, under a
 // circuit and an epoch of this log and the epoch's own root; a pledge meets its
 // scope's rules; and the proof holds, which is checked last because it costs most.
-func (r *Rules) applyProof(st State, index uint64, data []byte, e *ProofEntry) error {
-	d, err := e.D()
-	if err != nil {
-		return err
-	}
-	key := d.Bytes()
+func (r *Rules) applyProof(st State, index uint64, p *Prepared, e *ProofEntry) error {
+	key := p.d.Bytes()
 	if first, found, err := getIndex(st, tableDigests, key[:]); err != nil || found {
 		return duplicate(err, first)
 	}
@@ -28,9 +24,9 @@ func (r *Rules) applyProof(st State, index uint64, data []byte, e *ProofEntry) e
 		if pledge, err = checkPledge(st, e, epoch); err != nil {
 			return err
 		}
-		pledge.Leaf = statement.Digest(LeafHash(data))
+		pledge.Leaf = statement.Digest(LeafHash(p.data))
 	}
-	if err := r.checkProof(e, circuit); err != nil {
+	if err := r.checkProof(p, e, circuit); err != nil {
 		return err
 	}
 	if err := st.Put(tableDigests, key[:], indexKey(index)); err != nil {
@@ -130,11 +126,11 @@ func checkConsent(st State, e *ProofEntry, scope scopeRule) error {
 	return nil
 }
 
-func (r *Rules) checkProof(e *ProofEntry, circuit *CircuitEntry) error {
+func (r *Rules) checkProof(p *Prepared, e *ProofEntry, circuit *CircuitEntry) error {
 	if r.Verify == nil {
 		return fmt.Errorf("%w: proofs cannot be accepted unchecked", ErrNoVerifier)
 	}
-	if err := r.Verify(e, circuit); err != nil {
+	if err := r.verify(p, e, circuit); err != nil {
 		if errors.Is(err, ErrProofInvalid) {
 			return err
 		}

@@ -116,14 +116,19 @@ func liveKey(registry string, scope, nullifier statement.Element) []byte {
 }
 
 // getRow reads a row into a value and tells whether it is there.
-func getRow(st State, table Table, key []byte, value any) (bool, error) {
+func getRow[T any](st State, table Table, key []byte, value *T) (bool, error) {
 	data, err := st.Get(table, key)
 	if err != nil || data == nil {
 		return false, err
 	}
+	memo := memoOf(st, table)
+	if recall(memo, data, value) {
+		return true, nil
+	}
 	if err := json.Unmarshal(data, value); err != nil {
 		return false, fmt.Errorf("the ledger's table %s is damaged: %w", table, err)
 	}
+	remember(memo, data, *value)
 	return true, nil
 }
 

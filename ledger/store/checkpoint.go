@@ -52,7 +52,7 @@ func (s *Store) PublishCheckpoint(signers ...note.Signer) ([]byte, error) {
 	}
 	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyCheckpoint, signed) })
 	if err != nil {
-		return nil, closed(err)
+		return nil, s.stop(err)
 	}
 	return signed, nil
 }

@@ -21,6 +21,9 @@ var (
 	ErrNoCheckpoint = errors.New("no checkpoint yet")
 	ErrOtherLog     = errors.New("of another log")
 	ErrDamaged      = errors.New("the ledger is damaged")
+	// ErrFailed says that the disk refused a transaction. Whether its entries are in the
+	// log is known when it is opened again; until then it does not grow.
+	ErrFailed = errors.New("the ledger could not be written, and must be opened again before it grows")
 )
 
 // ErrNotFound says that the log has no such entry, tile or tree. It is

@@ -32,7 +32,7 @@ func entry(tx *bolt.Tx, index uint64) ([]byte, error) {
 // find runs a lookup that gives an entry's index, and reads that entry.
 func find[E ledger.Entry](s *Store, look func(ledger.View) (uint64, error)) (index uint64, found E, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		if index, err = look(ledger.View{State: txState{tx}}); err != nil {
+		if index, err = look(ledger.View{State: s.state(tx)}); err != nil {
 			return err
 		}
 		data, err := entry(tx, index)
@@ -91,7 +91,7 @@ func (s *Store) EpochAt(registry string, at time.Time) (uint64, *ledger.EpochEnt
 // records of its own.
 func (s *Store) Source(registry string) (source string, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		source, err = ledger.View{State: txState{tx}}.Source(registry)
+		source, err = ledger.View{State: s.state(tx)}.Source(registry)
 		return err
 	})
 	return source, err
@@ -124,7 +124,7 @@ func (s *Store) Proof(d statement.Element) (uint64, *ledger.ProofEntry, error) {
 // Pledge tells whether the pledge of an entry lives, and what released it if not.
 func (s *Store) Pledge(index uint64) (status ledger.PledgeStatus, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		status, err = ledger.View{State: txState{tx}}.Pledge(index)
+		status, err = ledger.View{State: s.state(tx)}.Pledge(index)
 		return err
 	})
 	return status, err
@@ -133,7 +133,7 @@ func (s *Store) Pledge(index uint64) (status ledger.PledgeStatus, err error) {
 // LivePledge gives the index of the pledge that holds a record in a scope.
 func (s *Store) LivePledge(registry string, scope, nullifier statement.Element) (index uint64, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		index, err = ledger.View{State: txState{tx}}.LivePledge(registry, scope, nullifier)
+		index, err = ledger.View{State: s.state(tx)}.LivePledge(registry, scope, nullifier)
 		return err
 	})
 	return index, err

@@ -11,7 +11,7 @@ import (
 // tell: none before the first entry that the log's key signed.
 func (s *Store) LogKeys() (keys []ledger.KeySpan, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		keys, err = ledger.View{State: txState{tx: tx}}.LogKeys()
+		keys, err = ledger.View{State: s.state(tx)}.LogKeys()
 		return err
 	})
 	return keys, err
@@ -20,7 +20,7 @@ func (s *Store) LogKeys() (keys []ledger.KeySpan, err error) {
 // IssuerKeys gives the keys that a registry's issuer has had, in their order.
 func (s *Store) IssuerKeys(registry string) (keys []ledger.KeySpan, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		keys, err = ledger.View{State: txState{tx: tx}}.IssuerKeys(registry)
+		keys, err = ledger.View{State: s.state(tx)}.IssuerKeys(registry)
 		return err
 	})
 	return keys, err
@@ -29,7 +29,7 @@ func (s *Store) IssuerKeys(registry string) (keys []ledger.KeySpan, err error) {
 // Sunset gives the index of the entry that ended a circuit's use, or nil.
 func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		at, err = ledger.View{State: txState{tx: tx}}.Sunset(circuit, vk)
+		at, err = ledger.View{State: s.state(tx)}.Sunset(circuit, vk)
 		return err
 	})
 	return at, err
@@ -39,6 +39,6 @@ func (s *Store) Sunset(circuit, vk statement.Digest) (at *uint64, err error) {
 // registry that it derives joins, no longer counts.
 func (s *Store) EpochCounts(identity statement.Digest, registry string) error {
 	return s.view(func(tx *bolt.Tx) error {
-		return ledger.View{State: txState{tx: tx}}.EpochCounts(identity, registry)
+		return ledger.View{State: s.state(tx)}.EpochCounts(identity, registry)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -71,10 +72,15 @@ type Store struct {
 	rules    ledger.Rules
 	readOnly bool
 
-	// mu makes appends and publications one at a time. Readers do not take it.
-	mu    sync.Mutex
-	guard error // why the log must not grow, found when it was opened
-	size  atomic.Uint64
+	// mu makes transactions and publications one at a time. Readers do not take it.
+	mu     sync.Mutex
+	guard  error // why the log must not grow, found when it was opened
+	failed error // why it must not grow any more, since the disk refused
+	size   atomic.Uint64
+
+	group     *group
+	preparing chan struct{} // as many tokens as processors
+	memo      ledger.Memo
 
 	beforeGrowth func(*Store) error // nil once it was asked
 }
@@ -182,7 +188,10 @@ func openDB(path string, opts Options) (*bolt.DB, error) {
 }
 
 func load(db *bolt.DB, path string, opts Options) (*Store, error) {
-	s := &Store{db: db, path: path, readOnly: opts.ReadOnly}
+	s := &Store{
+		db: db, path: path, readOnly: opts.ReadOnly,
+		group: newGroup(), preparing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
 	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers, LogKeys: opts.LogKeys}
 	s.beforeGrowth = opts.BeforeGrowth
 	err := db.View(func(tx *bolt.Tx) error {
@@ -237,6 +246,9 @@ func (s *Store) Rules() ledger.Rules { return s.rules }
 
 // view runs a read transaction.
 func (s *Store) view(f func(tx *bolt.Tx) error) error { return closed(s.db.View(f)) }
+
+// state gives a transaction as the rules' state.
+func (s *Store) state(tx *bolt.Tx) txState { return txState{tx, &s.memo} }
 
 // closed gives this package's error for bbolt's.
 func closed(err error) error {
