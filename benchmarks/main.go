@@ -53,6 +53,14 @@ func (o options) rounds() int {
 	return 9
 }
 
+// count is a number of things to do.
+func (o options) count(quick, full int) int {
+	if o.Quick {
+		return quick
+	}
+	return full
+}
+
 func main() {
 	var o options
 	kong.Parse(&o, kong.Name("benchmarks"), kong.Description("Measure attestry on this machine, each figure beside its goal."))
@@ -69,7 +77,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
 	var figures []figure
-	for _, measure := range []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry} {
+	for _, measure := range []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger} {
 		measured, err := measure(ctx, dir, o)
 		if err != nil {
 			return err

@@ -109,13 +109,7 @@ func ParseEntry(data []byte) (Entry, error) {
 // is all that [ParseEntry] asks for. It gives nil for anything else, and leaves it to
 // the slower steps to say what is wrong.
 func parseExact(data []byte) Entry {
-	var head struct {
-		Type EntryType `json:"type"`
-	}
-	if json.Unmarshal(data, &head) != nil {
-		return nil
-	}
-	entry := newEntry(head.Type)
+	entry := guessEntry(data)
 	if entry == nil || json.Unmarshal(data, entry) != nil {
 		return nil
 	}
@@ -123,6 +117,17 @@ func parseExact(data []byte) Entry {
 		return nil
 	}
 	return entry
+}
+
+// guessEntry gives an empty entry of the type that a document seems to name. If that
+// is wrong, the document cannot be decoded into it.
+func guessEntry(data []byte) Entry {
+	_, rest, ok := bytes.Cut(data, []byte(`"type":"attestry/`))
+	if !ok {
+		return nil
+	}
+	name, _, _ := bytes.Cut(rest, []byte(`"`))
+	return newEntry(EntryType("attestry/" + string(name)))
 }
 
 // entryOf gives an empty entry of the type that a document names.

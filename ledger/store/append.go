@@ -194,6 +194,8 @@ func (s *Store) decide(state *overlay, c *call) error {
 // they change of the state.
 func write(tx *bolt.Tx, c *call, state *overlay) error {
 	entries, stored := tx.Bucket(bucketEntries), tx.Bucket(bucketHashes)
+	// Keys that only ever come at the end need no room for others between them.
+	entries.FillPercent, stored.FillPercent = 1, 1
 	for i, data := range c.entries {
 		index := c.first + uint64(i)
 		if err := entries.Put(key64(index), data); err != nil {

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/ledger/store"
+)
+
+var ctxBackground = context.Background()
+
+const (
+	// ledgerBase is how many entries the measured logs have to begin with.
+	ledgerBase  = 10_000
+	manyClients = 256
+)
+
+// measureLedger appends pledges from one client and from many, beside a bare bbolt
+// database that is given the same keys and values in the same buckets.
+func measureLedger(_ context.Context, dir string, o options) ([]figure, error) {
+	var figures []figure
+	for _, run := range []struct {
+		name             string
+		clients, entries int
+	}{{"ledger.append1", 1, o.count(200, 1000)}, {"ledger.append256", manyClients, o.count(4096, 16384)}} {
+		measured, err := measureAppends(filepath.Join(dir, run.name), run.name, run.clients, run.entries, o.rounds())
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, measured...)
+	}
+	return figures, nil
+}
+
+func measureAppends(path, name string, clients, entries, rounds int) ([]figure, error) {
+	log, err := newBenchLog()
+	if err != nil {
+		return nil, err
+	}
+	all, err := rowsOfLog(log, path+".rows", ledgerBase+(rounds+1)*entries)
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Create(path, benchOrigin, store.Options{Verify: acceptProof})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }() // measured and done with
+	if err := log.grow(s, ledgerBase); err != nil {
+		return nil, err
+	}
+	b, err := openBare(path+".bare", all, ledgerBase)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = b.db.Close() }() // measured and done with
+	next, bareNext := ledgerBase, ledgerBase
+	ours := func() error {
+		from := next
+		next += entries
+		return inParallel(clients, entries, func(i int) error {
+			_, err := s.AppendEncoded(ctxBackground, all.data(from+i))
+			return err
+		})
+	}
+	bare := func() error {
+		from := bareNext
+		bareNext += entries
+		return inParallel(clients, entries, func(i int) error { return b.append(from + i) })
+	}
+	costs, err := interleave(rounds, ours, bare)
+	if err != nil {
+		return nil, err
+	}
+	perSecond := func(c []cost) float64 { return float64(entries) / medianWall(c) * 1000 }
+	return []figure{
+		{name + ".per_s", perSecond(costs[0]), 0, "higher", fmt.Sprintf("pledges appended and fsynced by %d clients; bare bbolt %.0f", clients, perSecond(costs[1]))},
+		{name + ".ratio", perSecond(costs[0]) / perSecond(costs[1]), 0.8, "higher", "the same against bare bbolt with the same puts, batched alike, simulated proofs"},
+	}, nil
+}
+
+// inParallel runs so many calls from so many clients, each of which makes its next call
+// when the one before has returned.
+func inParallel(clients, calls int, do func(i int) error) error {
+	var wait sync.WaitGroup
+	var next atomic.Int64
+	errs := make([]error, clients)
+	for client := range clients {
+		wait.Go(func() {
+			for errs[client] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= calls {
+					return
+				}
+				errs[client] = do(i)
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// rowsOfLog gives the rows that a log of so many entries writes.
+func rowsOfLog(log *benchLog, path string, size int) (*rows, error) {
+	s, err := store.Create(path, benchOrigin, store.Options{Verify: acceptProof})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(log.grow(s, size), s.Close()); err != nil {
+		return nil, err
+	}
+	return rowsOf(path, size)
+}
+
+// bareLog is bbolt without rules: it puts rows, with the plainest group commit.
+type bareLog struct {
+	db    *bolt.DB
+	rows  *rows
+	lead  chan struct{}
+	mu    sync.Mutex
+	queue []*bareCall
+}
+
+type bareCall struct {
+	index int
+	err   error
+	done  chan struct{}
+}
+
+func openBare(path string, r *rows, base int) (*bareLog, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType, InitialMmapSize: 1 << 30})
+	if err != nil {
+		return nil, err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, name := range rowBuckets[1:] {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for from := 0; from < base && err == nil; from += 1000 {
+		err = db.Update(func(tx *bolt.Tx) error {
+			for i := from; i < min(from+1000, base); i++ {
+				if err := r.put(tx, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return &bareLog{db: db, rows: r, lead: make(chan struct{}, 1)}, err
+}
+
+func (b *bareLog) append(index int) error {
+	c := &bareCall{index: index, done: make(chan struct{})}
+	b.mu.Lock()
+	b.queue = append(b.queue, c)
+	b.mu.Unlock()
+	for {
+		select {
+		case <-c.done:
+			return c.err
+		case b.lead <- struct{}{}:
+			b.mu.Lock()
+			batch := b.queue
+			b.queue = nil
+			b.mu.Unlock()
+			b.commit(batch)
+			<-b.lead
+		}
+	}
+}
+
+func (b *bareLog) commit(batch []*bareCall) {
+	if len(batch) == 0 {
+		return
+	}
+	err := b.db.Update(func(tx *bolt.Tx) error {
+		for _, c := range batch {
+			if err := b.rows.put(tx, c.index); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, c := range batch {
+		c.err = err
+		close(c.done)
+	}
+}
