@@ -18,12 +18,15 @@ import (
 // database, so that a database restored from an old copy is noticed.
 func GuardPath(path string) string { return path + ".guard" }
 
+// readGuard reads a log's guard file.
+func readGuard(path string) ([]byte, error) { return os.ReadFile(GuardPath(path)) }
+
 // checkGuard tells whether the log still is, or has grown from, what it last
 // signed. A log that signed two different trees of one size, or a tree that lacks
 // what an earlier one had, has betrayed whoever relied on the earlier one.
 func (s *Store) checkGuard(tx *bolt.Tx) error {
 	published := tx.Bucket(bucketMeta).Get(keyCheckpoint)
-	guarded, err := os.ReadFile(GuardPath(s.path))
+	guarded, err := readGuard(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if published == nil {
 			return nil // nothing was ever signed
@@ -68,7 +71,7 @@ func (s *Store) checkAgainst(tx *bolt.Tx, signed []byte) error {
 
 // writeGuard replaces the guard file, and returns when that is on disk.
 func (s *Store) writeGuard(signed []byte) error {
-	old, err := os.ReadFile(GuardPath(s.path))
+	old, err := readGuard(s.path)
 	if err == nil && bytes.Equal(old, signed) {
 		return nil
 	}

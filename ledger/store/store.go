@@ -172,10 +172,14 @@ func openDB(path string, opts Options) (*bolt.DB, error) {
 		NoFreelistSync: false, // a reopened log need not scan all of its pages
 		FreelistType:   bolt.FreelistMapType,
 	}
-	if strconv.IntSize == 64 && !opts.ReadOnly {
-		options.InitialMmapSize = initialMmapSize
+	if !opts.ReadOnly {
+		options.InitialMmapSize = mmapSize()
 	}
-	db, err := bolt.Open(path, 0o600, options)
+	var db *bolt.DB
+	err := guarded(func() (err error) {
+		db, err = bolt.Open(path, 0o600, options)
+		return err
+	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
@@ -187,6 +191,14 @@ func openDB(path string, opts Options) (*bolt.DB, error) {
 	return db, nil
 }
 
+// mmapSize gives the address space to reserve.
+func mmapSize() int {
+	if strconv.IntSize < 64 {
+		return 0
+	}
+	return initialMmapSize
+}
+
 func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 	s := &Store{
 		db: db, path: path, readOnly: opts.ReadOnly,
@@ -195,13 +207,15 @@ func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers, LogKeys: opts.LogKeys}
 	s.beforeGrowth = opts.BeforeGrowth
 	err := db.View(func(tx *bolt.Tx) error {
-		if err := checkLayout(tx); err != nil {
-			return err
-		}
-		s.rules.Origin = string(tx.Bucket(bucketMeta).Get(keyOrigin))
-		s.size.Store(txSize(tx))
-		s.guard = s.checkGuard(tx)
-		return nil
+		return guarded(func() error {
+			if err := checkLayout(tx); err != nil {
+				return err
+			}
+			s.rules.Origin = string(tx.Bucket(bucketMeta).Get(keyOrigin))
+			s.size.Store(txSize(tx))
+			s.guard = s.checkGuard(tx)
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
