@@ -90,29 +90,52 @@ type Workspace struct {
 
 // Open opens the workspace in dir. It fails with [ErrNotWorkspace] or [ErrInUse].
 func Open(dir string) (*Workspace, error) {
-	document, err := os.ReadFile(filepath.Join(dir, aboutFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s (attestry init makes one)", ErrNotWorkspace, dir)
-	}
+	w, origin, err := lockDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var a about
-	if err := canon.Unmarshal(document, &a); err != nil || a.Format != format {
-		return nil, fmt.Errorf("%w of this version: %s", ErrNotWorkspace, filepath.Join(dir, aboutFile))
-	}
-	l, err := acquire(filepath.Join(dir, lockFile))
-	if err != nil {
-		return nil, err
-	}
-	w := &Workspace{dir: dir, lock: l, registries: map[string]*registry.Store{}, circuits: map[string]*prover.Circuit{}}
-	if err := w.load(a.Origin); err != nil {
+	if err := w.load(origin); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
-func (w *Workspace) load(origin string) (err error) {
+// lockDir takes a workspace's lock, and gives it with nothing opened and its origin.
+func lockDir(dir string) (*Workspace, string, error) {
+	document, err := os.ReadFile(filepath.Join(dir, aboutFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", fmt.Errorf("%w: %s (attestry init makes one)", ErrNotWorkspace, dir)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	var a about
+	if err := canon.Unmarshal(document, &a); err != nil || a.Format != format {
+		return nil, "", fmt.Errorf("%w of this version: %s", ErrNotWorkspace, filepath.Join(dir, aboutFile))
+	}
+	l, err := acquire(filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, "", err
+	}
+	w := &Workspace{dir: dir, lock: l, registries: map[string]*registry.Store{}, circuits: map[string]*prover.Circuit{}}
+	return w, a.Origin, nil
+}
+
+func (w *Workspace) load(origin string) error {
+	if err := w.loadKeys(origin); err != nil {
+		return err
+	}
+	if err := w.openLedger(origin); err != nil {
+		return err
+	}
+	if err := w.settleKeys(); err != nil {
+		return err
+	}
+	return w.settleRegistries()
+}
+
+// loadKeys reads the keys and the table of circuits.
+func (w *Workspace) loadKeys(origin string) (err error) {
 	if w.Signer, w.logKey, err = readLogKey(filepath.Join(w.dir, logKeyFile), origin); err != nil {
 		return err
 	}
@@ -132,23 +155,30 @@ func (w *Workspace) load(origin string) (err error) {
 			return err
 		}
 	}
+	return nil
+}
+
+// ledgerOptions say how the ledger is opened, but for what others are asked before it
+// grows.
+func (w *Workspace) ledgerOptions() (store.Options, error) {
 	first, err := w.firstLogKey()
+	return store.Options{Verify: w.verifyEntry, LogKeys: []ledger.PublicKey{first}}, err
+}
+
+func (w *Workspace) openLedger(origin string) error {
+	options, err := w.ledgerOptions()
 	if err != nil {
 		return err
 	}
-	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), store.Options{
-		Verify: w.verifyEntry, LogKeys: []ledger.PublicKey{first}, BeforeGrowth: w.askBeforeGrowth,
-	})
+	options.BeforeGrowth = w.askBeforeGrowth
+	w.Ledger, err = store.Open(filepath.Join(w.dir, ledgerFile), options)
 	if err != nil {
 		return err
 	}
 	if w.Ledger.Origin() != origin {
 		return fmt.Errorf("%w: %s is of the log %s, not %s", ErrNotWorkspace, ledgerFile, w.Ledger.Origin(), origin)
 	}
-	if err := w.settleKeys(); err != nil {
-		return err
-	}
-	return w.settleRegistries()
+	return nil
 }
 
 // verifyEntry is the ledger's callback: the proof of an entry, under the key that

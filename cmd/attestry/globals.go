@@ -68,12 +68,25 @@ func (g *globals) workspaceDir() string {
 // with opens the workspace, runs a function over it and closes it.
 func (g *globals) with(run func(*workspace.Workspace) error) error {
 	w, err := workspace.Open(g.workspaceDir())
-	if errors.Is(err, workspace.ErrInUse) {
-		err = cli.Hint(err, "stop that process first, a running attestry serve for example: of a server only verify can be asked so far, with --server")
-	}
 	if err != nil {
-		return err
+		return hintInUse(err)
 	}
 	w.Warn = g.warn
 	return errors.Join(run(w), w.Close())
+}
+
+// maintain is with for work on the ledger's file, whatever state that is in.
+func (g *globals) maintain(run func(*workspace.Maintenance) error) error {
+	m, err := workspace.Maintain(g.workspaceDir())
+	if err != nil {
+		return hintInUse(err)
+	}
+	return errors.Join(run(m), m.Close())
+}
+
+func hintInUse(err error) error {
+	if errors.Is(err, workspace.ErrInUse) {
+		return cli.Hint(err, "stop that process first, a running attestry serve for example: of a server only verify can be asked so far, with --server")
+	}
+	return err
 }

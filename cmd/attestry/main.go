@@ -34,7 +34,7 @@ type commands struct {
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
 	Key      keyCmds      `cmd:"" help:"Rotate, revoke and list keys."`
 	Circuit  circuitCmds  `cmd:"" help:"List circuits and end their use."`
-	Ledger   ledgerCmds   `cmd:"" help:"Export, check and look at the ledger."`
+	Ledger   ledgerCmds   `cmd:"" help:"Export, check, back up and look at the ledger."`
 	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
 	Version  versionCmd   `cmd:"" help:"Show the version and the circuits."`
@@ -99,9 +99,12 @@ func (*trustCmds) Help() string {
 }
 
 type ledgerCmds struct {
-	Export ledgerExportCmd `cmd:"" help:"Write the ledger as a directory that anybody can audit."`
-	Fsck   ledgerFsckCmd   `cmd:"" help:"Rebuild the ledger from its entries and compare."`
-	Show   ledgerShowCmd   `cmd:"" help:"Show one entry."`
+	Export  ledgerExportCmd  `cmd:"" help:"Write the ledger as a directory that anybody can audit."`
+	Fsck    ledgerFsckCmd    `cmd:"" help:"Rebuild the ledger from its entries and compare."`
+	Backup  ledgerBackupCmd  `cmd:"" help:"Copy the ledger into a file."`
+	Restore ledgerRestoreCmd `cmd:"" help:"Put a backup in the place of a missing or damaged ledger."`
+	Compact ledgerCompactCmd `cmd:"" help:"Write the ledger's file anew, without unused room."`
+	Show    ledgerShowCmd    `cmd:"" help:"Show one entry."`
 }
 
 func (*ledgerCmds) Help() string {
@@ -109,6 +112,8 @@ func (*ledgerCmds) Help() string {
 
     attestry ledger export -o export/
     attestry ledger fsck
+    attestry ledger backup ledger-2026-12-31.db
+    attestry ledger restore ledger-2026-12-31.db --from-tiles export/
     attestry ledger show 3`
 }
 

@@ -84,13 +84,14 @@ func (s *Store) prepare(c *call) error {
 		}
 		return nil
 	})
-	for _, check := range checks {
-		if c.ctx.Err() != nil {
-			return c.ctx.Err()
-		}
-		check()
+	if err != nil {
+		return err
 	}
-	return err
+	if len(checks) == 1 {
+		checks[0]()
+		return nil
+	}
+	return inParallel(c.ctx, len(checks), func(i int) { checks[i]() })
 }
 
 // writable tells why the log must not grow. The caller holds mu.

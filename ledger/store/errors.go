@@ -11,6 +11,7 @@ var (
 	ErrExists    = errors.New("there is a ledger already")
 	ErrLocked    = errors.New("used by another process")
 	ErrNotLedger = errors.New("not a ledger of this version")
+	ErrVersion   = errors.New("made by another version of this program, which can read it")
 	ErrReadOnly  = errors.New("opened for reading only")
 	ErrClosed    = errors.New("the ledger is closed")
 )

@@ -55,22 +55,22 @@ func readTile(tx *bolt.Tx, p ledger.TilePath) ([]byte, error) {
 
 // Export writes the log as of its last published checkpoint as a tlog-tiles
 // directory: checkpoint, tile/<L>/<N> and tile/entries/<N>. A directory that holds
-// an earlier export of the log is brought up to date; one that holds anything else
-// at these paths is refused with [ErrOtherLog]. The checkpoint comes last, so that
-// whoever reads it finds its tiles. progress, if not nil, hears of every file.
+// an earlier export of the log is brought up to date in the time that the new tiles
+// take; one that holds anything else at these paths is refused with [ErrOtherLog].
+// The checkpoint comes last, so that whoever reads it finds its tiles. After it the
+// partial tiles go that are full by now, as C2SP tlog-tiles allows: readers ask for
+// the full one instead. progress, if not nil, hears of every file.
 func (s *Store) Export(dir string, progress func(done, total int)) error {
 	return s.view(func(tx *bolt.Tx) error {
 		signed, c, err := published(tx)
 		if err != nil {
 			return err
 		}
-		if err := s.checkExport(tx, dir); err != nil {
+		old, err := s.checkExport(tx, dir)
+		if err != nil {
 			return err
 		}
-		paths := []ledger.TilePath{}
-		for p := range ledger.TilePaths(c.Size) {
-			paths = append(paths, p)
-		}
+		paths := newTiles(old, c.Size)
 		for i, p := range paths {
 			if err := exportTile(tx, dir, p); err != nil {
 				return err
@@ -85,21 +85,52 @@ func (s *Store) Export(dir string, progress func(done, total int)) error {
 		if progress != nil {
 			progress(len(paths)+1, len(paths)+1)
 		}
-		return nil
+		return removePartial(dir, old, c.Size)
 	})
 }
 
-// checkExport refuses a directory whose checkpoint is not one of this log.
-func (s *Store) checkExport(tx *bolt.Tx, dir string) error {
+// checkExport gives the size of the log that a directory holds already, 0 if none,
+// and refuses one whose checkpoint is not of this log.
+func (s *Store) checkExport(tx *bolt.Tx, dir string) (uint64, error) {
 	old, err := os.ReadFile(filepath.Join(dir, ledger.CheckpointPath))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := s.ownCheckpoint(tx, old); err != nil {
-		return fmt.Errorf("%w: the directory %s holds another export: %w", ErrOtherLog, dir, err)
+	c, err := s.ownCheckpoint(tx, old)
+	if err != nil {
+		return 0, fmt.Errorf("%w: the directory %s holds another export: %w", ErrOtherLog, dir, err)
+	}
+	return c.Size, nil
+}
+
+// newTiles lists the tiles of a log that an export of an older size does not have in
+// full. Those that it has were on disk before its checkpoint was, and the checkpoint
+// says that they are this log's.
+func newTiles(old, size uint64) []ledger.TilePath {
+	var paths []ledger.TilePath
+	for p := range ledger.TilePaths(size) {
+		if p.Width < ledger.TileWidth || !p.InTree(old) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// removePartial removes the partial tiles of an older size that are full by now.
+func removePartial(dir string, old, size uint64) error {
+	for p := range ledger.TilePaths(old) {
+		full := p
+		full.Width = ledger.TileWidth
+		if p.Width == ledger.TileWidth || !full.InTree(size) {
+			continue
+		}
+		// Beside the one of that size there may be others, of sizes before.
+		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(full.String()+".p"))); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -71,6 +71,14 @@ func (r *Report) Err() error {
 	return errors.Join(errs...)
 }
 
+// First gives the first finding as an error, or nil.
+func (r *Report) First() error {
+	if len(r.Findings) == 0 {
+		return nil
+	}
+	return r.Findings[0].err
+}
+
 // add takes up a finding, and tells whether there is room for more.
 func (r *Report) add(f Finding) bool {
 	if f.Entry != nil {
@@ -182,7 +190,7 @@ func (s *Store) checkSignatures(tx *bolt.Tx, r *Report, key string) {
 	if _, err := ledger.OpenCheckpoint(signed, key); err != nil {
 		r.add(Finding{Part: PartCheckpoint, err: fmt.Errorf("%w: the published checkpoint: %w", ErrDamaged, err)})
 	}
-	guard, err := readGuard(s.path)
+	guard, err := readGuard(s.guardOf)
 	if err != nil {
 		return // said by checkGuard
 	}

@@ -27,6 +27,14 @@ type replay struct {
 	memo  ledger.Memo
 }
 
+// prepare reads the entry. Its bytes are the database's.
+func (e *indexed) prepare() {
+	e.err = guarded(func() (err error) {
+		e.prepared, err = ledger.Prepare(e.data)
+		return err
+	})
+}
+
 // newReplay makes the database beside the ledger. It has no name as soon as it is
 // open, so that nothing can leave it behind.
 func newReplay(s *Store) (*replay, error) {
@@ -112,7 +120,7 @@ func entriesAre(from, to uint64) string {
 
 // apply decides a chunk: what needs no state side by side, the rest in order.
 func (r *replay) apply(ctx context.Context, chunk []indexed, report *Report) error {
-	err := inParallel(ctx, len(chunk), func(i int) { chunk[i].prepared, chunk[i].err = ledger.Prepare(chunk[i].data) })
+	err := inParallel(ctx, len(chunk), func(i int) { chunk[i].prepare() })
 	if err != nil {
 		return err
 	}
@@ -149,22 +157,15 @@ func (r *replay) apply(ctx context.Context, chunk []indexed, report *Report) err
 func inParallel(ctx context.Context, n int, do func(i int)) error {
 	var wait sync.WaitGroup
 	var next atomic.Int64
-	errs := make([]error, runtime.GOMAXPROCS(0))
-	for worker := range errs {
+	for range min(n, runtime.GOMAXPROCS(0)) {
 		wait.Go(func() {
-			errs[worker] = guarded(func() error {
-				for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-					if ctx.Err() != nil {
-						return ctx.Err()
-					}
-					do(i)
-				}
-				return nil
-			})
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
 		})
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return ctx.Err()
 }
 
 // compare holds the stored tables to the replayed ones, row by row.

@@ -26,12 +26,12 @@ func readGuard(path string) ([]byte, error) { return os.ReadFile(GuardPath(path)
 // what an earlier one had, has betrayed whoever relied on the earlier one.
 func (s *Store) checkGuard(tx *bolt.Tx) error {
 	published := tx.Bucket(bucketMeta).Get(keyCheckpoint)
-	guarded, err := readGuard(s.path)
+	guarded, err := readGuard(s.guardOf)
 	if errors.Is(err, fs.ErrNotExist) {
 		if published == nil {
 			return nil // nothing was ever signed
 		}
-		return fmt.Errorf("%w: the file %s is missing, though the log has signed checkpoints: put it back, or start a log under a new origin", ErrGuard, GuardPath(s.path))
+		return fmt.Errorf("%w: the file %s is missing, though the log has signed checkpoints: put it back, or start a log under a new origin in a new workspace", ErrGuard, GuardPath(s.guardOf))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGuard, err)
@@ -57,23 +57,23 @@ func (s *Store) checkAgainst(tx *bolt.Tx, signed []byte) error {
 		return fmt.Errorf("%w: it is of %s, this log is %s", ErrGuard, c.Origin, s.rules.Origin)
 	}
 	if size := txSize(tx); size < c.Size {
-		return fmt.Errorf("%w: the log has %d entries and has signed for %d: restore the newer copy, or start a log under a new origin", ErrGuard, size, c.Size)
+		return fmt.Errorf("%w: the log has %d entries and has signed for %d: restore a copy and bring it forward from an export (attestry ledger restore FILE --from-tiles DIR), or start a log under a new origin in a new workspace", ErrGuard, size, c.Size)
 	}
 	root, err := tlog.TreeHash(int64(c.Size), txHashes{tx})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGuard, err)
 	}
 	if root != c.Root {
-		return fmt.Errorf("%w: the log's first %d entries are not those that it signed: restore the right copy, or start a log under a new origin", ErrGuard, c.Size)
+		return fmt.Errorf("%w: the log's first %d entries are not those that it signed: restore the right copy (attestry ledger restore FILE), or start a log under a new origin in a new workspace", ErrGuard, c.Size)
 	}
 	return nil
 }
 
 // writeGuard replaces the guard file, and returns when that is on disk.
 func (s *Store) writeGuard(signed []byte) error {
-	old, err := readGuard(s.path)
+	old, err := readGuard(s.guardOf)
 	if err == nil && bytes.Equal(old, signed) {
 		return nil
 	}
-	return atomicfile.Write(GuardPath(s.path), signed, 0o600)
+	return atomicfile.Write(GuardPath(s.guardOf), signed, 0o600)
 }

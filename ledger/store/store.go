@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,14 +24,15 @@ import (
 
 const (
 	// format names the database's layout. Another one is refused, not guessed at.
-	format = "attestry-ledger/1"
+	format       = formatPrefix + "1"
+	formatPrefix = "attestry-ledger/"
 	// lockTimeout is how long to wait for another process's lock: long enough for a
 	// command that is just ending, short enough for a person to wait.
 	lockTimeout = 500 * time.Millisecond
 	// initialMmapSize is the address space reserved for the database (not its size
 	// on disk, but on Windows). When a database outgrows it, bbolt must remap, and
 	// waits for every open reader first: an export would stall all writers.
-	initialMmapSize = 1 << 30
+	initialMmapSize = 1 << 36
 )
 
 // buckets of the database, beside one for each of [ledger.Tables].
@@ -62,13 +65,15 @@ type Options struct {
 	// others what they have seen of it. It may read the store, and nothing else.
 	BeforeGrowth func(*Store) error
 
-	noSync bool // for tests that make thousands of logs
+	noSync  bool   // for tests that make thousands of logs, and for files that are synced as a whole
+	guardOf string // the log whose guard a copy is held to, if not its own
 }
 
 // Store is an open log. Its methods may be used from several goroutines.
 type Store struct {
 	db       *bolt.DB
 	path     string
+	guardOf  string // whose guard it is held to: its own, but for a copy that is to be restored
 	rules    ledger.Rules
 	readOnly bool
 
@@ -201,7 +206,7 @@ func mmapSize() int {
 
 func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 	s := &Store{
-		db: db, path: path, readOnly: opts.ReadOnly,
+		db: db, path: path, guardOf: cmp.Or(opts.guardOf, path), readOnly: opts.ReadOnly,
 		group: newGroup(), preparing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.rules = ledger.Rules{Verify: opts.Verify, Issuers: opts.Issuers, LogKeys: opts.LogKeys}
@@ -213,7 +218,9 @@ func load(db *bolt.DB, path string, opts Options) (*Store, error) {
 			}
 			s.rules.Origin = string(tx.Bucket(bucketMeta).Get(keyOrigin))
 			s.size.Store(txSize(tx))
-			s.guard = s.checkGuard(tx)
+			if opts.guardOf == "" { // a copy may be behind, until it is in its place
+				s.guard = s.checkGuard(tx)
+			}
 			return nil
 		})
 	})
@@ -228,7 +235,11 @@ func checkLayout(tx *bolt.Tx) error {
 	if meta == nil {
 		return fmt.Errorf("%w: it has no meta bucket", ErrNotLedger)
 	}
-	if got := string(meta.Get(keyFormat)); got != format {
+	got := string(meta.Get(keyFormat))
+	if strings.HasPrefix(got, formatPrefix) && got != format {
+		return fmt.Errorf("%w: %w: its format is %q, and this program's is %q", ErrNotLedger, ErrVersion, got, format)
+	}
+	if got != format {
 		return fmt.Errorf("%w: format %q, not %q", ErrNotLedger, got, format)
 	}
 	names := [][]byte{bucketEntries, bucketHashes}

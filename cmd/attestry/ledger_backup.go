@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/workspace"
+)
+
+var errBackupToStdout = errors.New("a backup is a file of its own, which cannot go to standard output")
+
+type ledgerBackupCmd struct {
+	File string `arg:"" placeholder:"FILE" help:"The copy's file, which must not exist."`
+}
+
+func (*ledgerBackupCmd) Help() string {
+	return `Copies the ledger into a new file of mode 0600. The guard (ledger.db.guard) is not part of the copy and must not be: it stays with the workspace, so that an old copy is noticed. A directory that the ledger is exported to after every backup is the other half: with it a restore reaches the last checkpoint.
+
+Examples:
+
+    attestry ledger backup ledger-2026-12-31.db
+    attestry ledger export -o export/`
+}
+
+// backupResult is what ledger backup says in JSON.
+type backupResult struct {
+	File    string `json:"file"`
+	Entries uint64 `json:"entries"`
+}
+
+func (c *ledgerBackupCmd) Run(env *cli.Env, g *globals) error {
+	if c.File == cli.Dash {
+		return errBackupToStdout
+	}
+	return g.maintain(func(m *workspace.Maintenance) error {
+		entries, err := m.Backup(c.File)
+		if err != nil {
+			return err
+		}
+		if env.JSON {
+			return env.PrintJSON(backupResult{c.File, entries})
+		}
+		return env.Print("%s copied to %s", cli.Entries(entries), c.File)
+	})
+}
