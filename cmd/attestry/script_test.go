@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -25,6 +26,7 @@ import (
 //	exits CODE PROGRAM ARGS…   runs a program, which must give this exit code
 //	keys FILE|stdout KEY…      the JSON object has exactly these members
 //	flip FILE OFFSET           changes one byte of a file
+//	flipbit FILE TEXT          changes one bit wherever a file has this text
 //	mode FILE PERMISSIONS      the file has these permissions
 //	hold DIR                   keeps the workspace open until the session ends
 //	tagged FILE PUBLIC         puts a holder's tag in the place of TAG
@@ -47,7 +49,7 @@ func TestScripts(t *testing.T) {
 			return copyTemplate(env.WorkDir + "/attestry-data")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keys": keys, "flip": flip, "mode": mode, "hold": hold,
+			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
 			"start": start, "interrupt": interrupt, "copydir": copyDir, "pick": pick, "subst": subst,
 		},
@@ -87,6 +89,16 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	data[offset] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+func flipBit(ts *testscript.TestScript, _ bool, args []string) {
+	data := []byte(ts.ReadFile(args[0]))
+	changed := bytes.ToLower([]byte(args[1]))
+	changed[len(changed)-2] ^= 1
+	if !bytes.Contains(data, []byte(args[1])) {
+		ts.Fatalf("%s does not have %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.ReplaceAll(data, []byte(args[1]), changed), 0o600))
 }
 
 func mode(ts *testscript.TestScript, _ bool, args []string) {
