@@ -13,13 +13,17 @@ import (
 	"github.com/attestry/attestry/internal/atomicfile"
 )
 
+// compactGrowth is by how much the new file grows at a time, and so how much of it is
+// left over.
+const compactGrowth = 1 << 20
+
 // compactBytes is how much of the database is copied in one transaction.
 const compactBytes = 16 << 20
 
 // Compact writes the database of a closed log anew, without the pages that it has no
 // use for, and gives its size in bytes before and after. The new file takes the old
 // one's place when it is on disk and has been found to hold the same keys and values;
-// until then the old one is untouched.
+// until then the old one is untouched. Where nothing is gained the old one stays.
 func Compact(path string) (before, after int64, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return 0, 0, err
@@ -42,6 +46,9 @@ func Compact(path string) (before, after int64, err error) {
 	if before, after, err = fileSizes(path, partial); err != nil {
 		return 0, 0, err
 	}
+	if after >= before {
+		return before, before, os.Remove(partial)
+	}
 	if err := os.Rename(partial, path); err != nil {
 		return 0, 0, err
 	}
@@ -53,6 +60,7 @@ func compactInto(path string, source *bolt.DB) error {
 	if err != nil {
 		return err
 	}
+	target.AllocSize = compactGrowth
 	err = guarded(func() error { return bolt.Compact(target, source, compactBytes) })
 	if err == nil {
 		err = guarded(func() error { return sameContent(source, target) })
