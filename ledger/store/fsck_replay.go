@@ -35,12 +35,17 @@ func (e *indexed) prepare() {
 	})
 }
 
-// newReplay makes the database beside the ledger. It has no name as soon as it is
+// newReplay makes the database beside the ledger, or where temporary files go if that
+// directory cannot be written. It has no name as soon as it is
 // open, so that nothing can leave it behind.
 func newReplay(s *Store) (*replay, error) {
-	f, err := os.CreateTemp(filepath.Dir(s.path), "."+filepath.Base(s.path)+".replay-*")
+	name := "." + filepath.Base(s.path) + ".replay-*"
+	f, err := os.CreateTemp(filepath.Dir(s.path), name)
+	if err != nil { // such as a medium that is only read
+		f, err = os.CreateTemp("", name)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("a check needs room for a temporary file beside the ledger: %w", err)
+		return nil, fmt.Errorf("a check needs room for a temporary file: %w", err)
 	}
 	path := f.Name()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
