@@ -29,7 +29,7 @@ func measureLedger(_ context.Context, dir string, o options) ([]figure, error) {
 		name             string
 		clients, entries int
 	}{{"ledger.append1", 1, o.count(200, 1000)}, {"ledger.append256", manyClients, o.count(4096, 16384)}} {
-		measured, err := measureAppends(filepath.Join(dir, run.name), run.name, run.clients, run.entries, o.rounds())
+		measured, err := measureAppends(filepath.Join(dir, run.name), run.name, run.clients, run.entries, o)
 		if err != nil {
 			return nil, err
 		}
@@ -38,12 +38,12 @@ func measureLedger(_ context.Context, dir string, o options) ([]figure, error) {
 	return figures, nil
 }
 
-func measureAppends(path, name string, clients, entries, rounds int) ([]figure, error) {
+func measureAppends(path, name string, clients, entries int, o options) ([]figure, error) {
 	log, err := newBenchLog()
 	if err != nil {
 		return nil, err
 	}
-	all, err := rowsOfLog(log, path+".rows", ledgerBase+(rounds+1)*entries)
+	all, err := rowsOfLog(log, path+".rows", ledgerBase+(o.rounds()+1)*entries)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func measureAppends(path, name string, clients, entries, rounds int) ([]figure, 
 		return nil, err
 	}
 	defer func() { _ = s.Close() }() // measured and done with
-	if err := log.grow(s, ledgerBase); err != nil {
+	if err := log.grow(s, ledgerBase, 2); err != nil {
 		return nil, err
 	}
 	b, err := openBare(path+".bare", all, ledgerBase)
@@ -74,15 +74,20 @@ func measureAppends(path, name string, clients, entries, rounds int) ([]figure, 
 		bareNext += entries
 		return inParallel(clients, entries, func(i int) error { return b.append(from + i) })
 	}
-	costs, err := interleave(rounds, ours, bare)
+	costs, err := interleave(o.rounds(), ours, bare)
 	if err != nil {
 		return nil, err
 	}
 	perSecond := func(c []cost) float64 { return float64(entries) / medianWall(c) * 1000 }
-	return []figure{
+	figures := []figure{
 		{name + ".per_s", perSecond(costs[0]), 0, "higher", fmt.Sprintf("pledges appended and fsynced by %d clients; bare bbolt %.0f", clients, perSecond(costs[1]))},
 		{name + ".ratio", perSecond(costs[0]) / perSecond(costs[1]), 0.8, "higher", "the same against bare bbolt with the same puts, batched alike, simulated proofs"},
-	}, nil
+	}
+	if clients > 1 {
+		stall, err := measureStall(path, s, log, o)
+		return append(figures, stall...), err
+	}
+	return figures, nil
 }
 
 // inParallel runs so many calls from so many clients, each of which makes its next call
@@ -112,7 +117,7 @@ func rowsOfLog(log *benchLog, path string, size int) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(log.grow(s, size), s.Close()); err != nil {
+	if err := errors.Join(log.grow(s, size, 1), s.Close()); err != nil {
 		return nil, err
 	}
 	return rowsOf(path, size)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/attestry/attestry/ledger"
@@ -76,6 +77,20 @@ func newBenchLog() (*benchLog, error) {
 	}, nil
 }
 
+// publish signs a checkpoint, with a key that nobody keeps.
+func publish(s *store.Store) error {
+	skey, _, err := ledger.NewLogKey(benchOrigin)
+	if err != nil {
+		return err
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		return err
+	}
+	_, err = s.PublishCheckpoint(signer)
+	return err
+}
+
 // element gives the element of a name and a number.
 func element(name string, n int) statement.Element {
 	return statement.PRF([]byte("benchmark"), name, fmt.Sprint(n))
@@ -100,14 +115,23 @@ func (l *benchLog) entries(from, to int) []ledger.Entry {
 	return out
 }
 
-// grow appends entries in calls of a thousand, up to a size.
-func (l *benchLog) grow(s *store.Store, to int) error {
-	for from := int(s.Size()); from < to; from = int(s.Size()) {
-		if _, err := s.Append(ctxBackground, l.entries(from, min(from+1000, to))...); err != nil {
+// ledgerEntry is an entry of the log.
+type ledgerEntry = ledger.Entry
+
+// grow appends entries in calls of 500, up to a size, from so many clients: two prepare one
+// call while the other is written, and one keeps the entries in their order.
+func (l *benchLog) grow(s *store.Store, to, clients int) error {
+	const step = 500
+	if s.Size() == 0 {
+		if _, err := s.Append(ctxBackground, l.head...); err != nil {
 			return err
 		}
 	}
-	return nil
+	from := int(s.Size())
+	return inParallel(clients, (to-from+step-1)/step, func(i int) error {
+		_, err := s.Append(ctxBackground, l.entries(from+i*step, min(from+(i+1)*step, to))...)
+		return err
+	})
 }
 
 // rows are keys and values of a database, by the entry that wrote them. They lie in one

@@ -5,6 +5,8 @@
 //
 //	go run ./benchmarks            the table
 //	go run ./benchmarks --quick    fewer rounds
+//	go run ./benchmarks --ledger 1000000
+//	                               a log of a million pledges instead: its growth, export, check, memory
 //	go run ./benchmarks --json     {"figures": [{"name", "value", "goal", "better", "detail"}]}
 package main
 
@@ -43,6 +45,9 @@ func (f figure) reached() string {
 type options struct {
 	JSON  bool `help:"One JSON document on stdout."`
 	Quick bool `help:"Fewer rounds."`
+	// Ledger is a size at which the log alone is measured.
+	Ledger int    `placeholder:"ENTRIES" help:"Measure a log of so many entries, and nothing else."`
+	Dir    string `placeholder:"DIR" help:"Where to put what is measured, on the disk in question (default: where temporary files go)."`
 }
 
 // rounds is how often each side of a comparison is measured.
@@ -71,13 +76,17 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "attestry-benchmarks-*")
+	dir, err := os.MkdirTemp(o.Dir, "attestry-benchmarks-*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
+	measures := []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger}
+	if o.Ledger > 0 {
+		measures = []func(context.Context, string, options) ([]figure, error){measureLargeLedger}
+	}
 	var figures []figure
-	for _, measure := range []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger} {
+	for _, measure := range measures {
 		measured, err := measure(ctx, dir, o)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (s *Store) Backup(path string) (entries uint64, err error) {
 		if want, err = summarise(tx); err != nil {
 			return err
 		}
-		_, err := tx.WriteTo(f)
+		_, err := tx.WriteTo(&paced{file: f})
 		return err
 	})
 	if err := errors.Join(err, f.Sync()); err != nil {
