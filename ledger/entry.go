@@ -109,6 +109,9 @@ func ParseEntry(data []byte) (Entry, error) {
 // is all that [ParseEntry] asks for. It gives nil for anything else, and leaves it to
 // the slower steps to say what is wrong.
 func parseExact(data []byte) Entry {
+	if proof := parsePlainProof(data); proof != nil {
+		return proof
+	}
 	entry := guessEntry(data)
 	if entry == nil || json.Unmarshal(data, entry) != nil {
 		return nil
@@ -159,6 +162,11 @@ func shorten(s string) string {
 func MarshalEntry(e Entry) ([]byte, error) {
 	if err := e.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, e.Type(), err)
+	}
+	if proof, ok := e.(*ProofEntry); ok {
+		if data, ok := proof.appendCanonical(nil); ok && len(data) <= MaxEntryBytes {
+			return data, nil
+		}
 	}
 	data, err := canon.Marshal(e)
 	if err != nil {
