@@ -41,7 +41,7 @@ func (s *Store) AppendEncoded(ctx context.Context, entries ...[]byte) ([]uint64,
 		return nil, ctx.Err()
 	}
 	c := &call{ctx: ctx, entries: entries, done: make(chan struct{})}
-	if err := s.prepare(c); err != nil {
+	if err := s.group.prepare(c, s.prepare); err != nil {
 		return nil, err
 	}
 	if err := s.group.submit(c, s.commit); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/attestry/attestry/ledger"
 )
@@ -12,6 +13,9 @@ import (
 // maxBatchBytes bounds the entries of one transaction, and with them how long its
 // calls wait for one another. A single call may be larger.
 const maxBatchBytes = 4 << 20
+
+// maxPatience bounds how long a leader waits for further calls.
+const maxPatience = 5 * time.Millisecond
 
 // call is one Append on its way to a transaction.
 type call struct {
@@ -30,20 +34,46 @@ type call struct {
 // them in the next one. There is no goroutine of its own: of the callers that wait,
 // one leads and writes the batch for all.
 type group struct {
-	lead  chan struct{} // holds the leader's token
-	mu    sync.Mutex
-	queue []*call
+	lead     chan struct{} // holds the leader's token
+	patience time.Duration // of the leader, see gather
+	arrived  chan struct{} // tells the leader that a call has come, or is not going to
+
+	mu     sync.Mutex
+	coming int // calls that are being prepared
+	queue  []*call
 }
 
-func newGroup() *group { return &group{lead: make(chan struct{}, 1)} }
+func newGroup() *group {
+	return &group{lead: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
+}
 
-// submit has a call committed, by this goroutine or another one, and returns when
-// it is done. It fails, and the call is not committed, where its context ends before
-// a leader has taken it up.
-func (g *group) submit(c *call, commit func([]*call)) error {
+// prepare runs what a call needs before it can be submitted.
+func (g *group) prepare(c *call, prepare func(*call) error) (err error) {
 	g.mu.Lock()
-	g.queue = append(g.queue, c)
+	g.coming++
 	g.mu.Unlock()
+	ready := false
+	defer func() {
+		g.mu.Lock()
+		g.coming--
+		if ready {
+			g.queue = append(g.queue, c)
+		}
+		g.mu.Unlock()
+		select {
+		case g.arrived <- struct{}{}:
+		default:
+		}
+	}()
+	err = prepare(c)
+	ready = err == nil
+	return err
+}
+
+// submit has a prepared call committed, by this goroutine or another one, and returns
+// when it is done. It fails, and the call is not committed, where its context ends
+// before a leader has taken it up.
+func (g *group) submit(c *call, commit func([]*call)) error {
 	for {
 		select {
 		case <-c.done:
@@ -62,7 +92,9 @@ func (g *group) submit(c *call, commit func([]*call)) error {
 
 // run leads one batch.
 func (g *group) run(commit func([]*call)) {
+	g.gather()
 	batch := g.take()
+	start := time.Now()
 	defer func() {
 		for _, c := range batch {
 			close(c.done)
@@ -74,6 +106,29 @@ func (g *group) run(commit func([]*call)) {
 	}
 	fail(batch, errAbandoned) // what they hear should commit panic
 	commit(batch)
+	g.patience = min(time.Since(start), maxPatience)
+}
+
+// gather waits while more calls are on their way than are in the queue, at most for as
+// long as the last transaction took: half of the calls are then prepared while the
+// other half is written, instead of many small transactions that all wait for the disk.
+// One client alone never waits.
+func (g *group) gather() {
+	timeout := time.NewTimer(g.patience)
+	defer timeout.Stop()
+	for g.sparse() {
+		select {
+		case <-g.arrived:
+		case <-timeout.C:
+			return
+		}
+	}
+}
+
+func (g *group) sparse() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue) > 0 && len(g.queue) < g.coming
 }
 
 var errAbandoned = errors.New("the append was abandoned by a fault of the program")
