@@ -33,7 +33,7 @@ func measureStall(path string, s *store.Store, log *benchLog, o options) ([]figu
 	alone := appends(func(*atomic.Bool) error { return nil })
 	copied := appends(func(stop *atomic.Bool) error { return copyAndRead(path, s, stop) })
 	var calm, busy []time.Duration
-	for range 3 {
+	for range o.count(3, 5) {
 		for _, side := range []struct {
 			measure func() ([]time.Duration, error)
 			into    *[]time.Duration

@@ -163,10 +163,66 @@ func TestExportAgain(t *testing.T) {
 	if err != nil || !os.SameFile(before, after) {
 		t.Errorf("a full tile was written again (%v)", err)
 	}
+	// The partial tiles that are full by now are gone, and the others are there.
+	want := []string{
+		"checkpoint", "tile/0/000", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/1", "tile/1/000.p/2",
+		"tile/entries/000", "tile/entries/001", "tile/entries/002.p/88",
+	}
+	if got := files(t, dir); !slices.Equal(got, want) {
+		t.Errorf("files %v; want %v", got, want)
+	}
 	for _, name := range files(t, dir) {
 		if strings.Contains(name, "partial-") {
 			t.Errorf("debris: %s", name)
 		}
+	}
+}
+
+// A further export writes and reads what is new, and nothing else.
+func TestExportAgainIsIncremental(t *testing.T) {
+	s := newStore(t)
+	key, vkey := signer(t)
+	dir := t.TempDir()
+	fill(t, s, 256*5+10)
+	publish(t, s, key)
+	if err := s.Export(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(dir, "tile/entries/002")
+	if err := os.Chmod(old, 0); err != nil { // root reads it all the same: hence the count below
+		t.Fatal(err)
+	}
+	fillMore(t, s, 256)
+	publish(t, s, key)
+	var total int
+	if err := s.Export(dir, func(_, n int) { total = n }); err != nil {
+		t.Fatal(err)
+	}
+	// One full and one partial tile of hashes and of entries, the tile above, the checkpoint.
+	if total != 6 {
+		t.Errorf("%d files were written or looked at; want 6", total)
+	}
+	if err := os.Chmod(old, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := tesseraReads(t.Context(), dir, vkey); err != nil {
+		t.Error(err)
+	}
+	// One that was interrupted before its checkpoint goes on.
+	fillMore(t, s, 300)
+	publish(t, s, key)
+	if err := s.Export(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	whole := files(t, dir)
+	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Export(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir); !slices.Equal(got, whole) {
+		t.Errorf("files %v; want %v", got, whole)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // paceBytes is how much a paced writer writes at a time.
-const paceBytes = 512 << 10
+const paceBytes = 128 << 10
 
 // paced writes a large file beside a log that goes on being written: it brings every
 // piece to the disk before the next, and leaves the disk alone for as long as that took. A
