@@ -132,7 +132,7 @@ func (s *Store) Check(ctx context.Context) error {
 // (but for bbolt's own check, some 50 bytes for each page of 4 KiB). Proofs are
 // checked on all processors: it takes as long as checking every proof.
 func (s *Store) Fsck(ctx context.Context, o FsckOptions) (*Report, error) {
-	r := &Report{Origin: s.rules.Origin, Findings: []Finding{}}
+	r := &Report{Origin: s.rules.Origin, Findings: []Finding{}, Entries: s.Size(), Sound: ledger.MaxSize}
 	err := s.checkFiles(r, o)
 	if err == nil {
 		err = s.view(func(tx *bolt.Tx) error {
@@ -143,6 +143,7 @@ func (s *Store) Fsck(ctx context.Context, o FsckOptions) (*Report, error) {
 		r.add(Finding{Part: PartPages, err: err})
 		r.Sound, err = 0, nil
 	}
+	r.Sound = min(r.Sound, r.Entries)
 	return r, err
 }
 
@@ -154,8 +155,6 @@ func (s *Store) checkFiles(r *Report, o FsckOptions) error {
 	defer debug.FreeOSMemory() // bbolt's check has a map of all pages
 	return s.view(func(tx *bolt.Tx) error {
 		return guarded(func() error {
-			r.Entries = txSize(tx)
-			r.Sound = r.Entries
 			if err := checkPages(tx); err != nil {
 				r.add(Finding{Part: PartPages, err: err})
 			}
@@ -200,6 +199,7 @@ func (s *Store) checkSignatures(tx *bolt.Tx, r *Report, key string) {
 }
 
 func (s *Store) fsck(ctx context.Context, tx *bolt.Tx, r *Report, o FsckOptions) error {
+	r.Entries = txSize(tx)
 	if err := checkTree(ctx, tx, r); err != nil {
 		return err
 	}

@@ -183,3 +183,36 @@ func TestFsckLeavesNothing(t *testing.T) {
 	}
 	noDebris(t, s.path[:len(s.path)-len("/ledger.db")], "backup.db", "ledger.db", "ledger.db.guard")
 }
+
+// A log that is being written is checked as it was at one moment.
+func TestFsckWhileWriting(t *testing.T) {
+	s := newStore(t)
+	key, vkey := signer(t)
+	fill(t, s, 100)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				fillMore(t, s, 3)
+				publish(t, s, key)
+			}
+		}
+	}()
+	before := uint64(0)
+	for range 5 {
+		report, err := s.Fsck(t.Context(), FsckOptions{LogKey: vkey})
+		if err != nil || report.Err() != nil || report.Sound != report.Entries || report.Entries < before {
+			t.Errorf("%+v, %v", report, err)
+		}
+		before = report.Entries
+	}
+	close(stop)
+	<-done
+	if before <= 100 {
+		t.Error("nothing was written meanwhile")
+	}
+}
