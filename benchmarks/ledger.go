@@ -28,7 +28,7 @@ func measureLedger(_ context.Context, dir string, o options) ([]figure, error) {
 	for _, run := range []struct {
 		name             string
 		clients, entries int
-	}{{"ledger.append1", 1, o.count(200, 1000)}, {"ledger.append256", manyClients, o.count(4096, 16384)}} {
+	}{{"ledger.append1", 1, o.count(200, 1000)}, {"ledger.append256", manyClients, o.count(4096, 8192)}} {
 		measured, err := measureAppends(filepath.Join(dir, run.name), run.name, run.clients, run.entries, o)
 		if err != nil {
 			return nil, err

@@ -25,7 +25,7 @@ func measureStall(path string, s *store.Store, log *benchLog, o options) ([]figu
 	next := int(s.Size())
 	appends := func(busy func(stop *atomic.Bool) error) func() ([]time.Duration, error) {
 		return func() ([]time.Duration, error) {
-			batch := log.entries(next, next+o.count(2000, 20_000))
+			batch := log.entries(next, next+o.count(2000, 4000))
 			next += len(batch)
 			return latencies(s, batch, busy)
 		}
