@@ -38,7 +38,11 @@ func (m *Maintenance) Fsck(ctx context.Context, progress func(done, total uint64
 	if err := m.w.openLedger(m.origin); err != nil {
 		return nil, err
 	}
-	return m.w.Ledger.Fsck(ctx, store.FsckOptions{LogKey: m.w.logKey, Progress: progress})
+	keys, err := m.w.allLogKeys()
+	if err != nil {
+		return nil, err
+	}
+	return m.w.Ledger.Fsck(ctx, store.FsckOptions{LogKeys: keys, Progress: progress})
 }
 
 // Backup copies the ledger into a new file, see [store.Store.Backup].
@@ -52,10 +56,24 @@ func (m *Maintenance) Backup(path string) (entries uint64, err error) {
 // Restore puts a copy in the place of a missing or damaged ledger, see
 // [store.Restore].
 func (m *Maintenance) Restore(ctx context.Context, from, tiles string, progress func(done, total uint64)) (store.Restored, error) {
+	options, err := m.w.ledgerOptions()
+	if err != nil {
+		return store.Restored{}, err
+	}
+	keys, err := m.w.allLogKeys()
+	if err != nil {
+		return store.Restored{}, err
+	}
 	return store.Restore(ctx, m.path(), from, store.RestoreOptions{
-		Options: store.Options{Verify: m.w.verifyEntry},
-		Origin:  m.origin, LogKey: m.w.logKey, Tiles: tiles, Progress: progress,
+		Options: options, Origin: m.origin, LogKeys: keys, Tiles: tiles, Progress: progress,
 	})
+}
+
+// allLogKeys gives the verifier keys that the workspace's files say the log has had, the
+// present one last.
+func (w *Workspace) allLogKeys() ([]string, error) {
+	former, err := w.readFormerLogKeys()
+	return append(former, w.logKey), err
 }
 
 // Compact writes the ledger's file anew, see [store.Compact].

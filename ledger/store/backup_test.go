@@ -204,7 +204,7 @@ func newDisaster(t *testing.T) disaster {
 
 func (d disaster) restore(t *testing.T, tiles string) (Restored, error) {
 	t.Helper()
-	return Restore(t.Context(), d.path, d.copied, RestoreOptions{Options: options(), Origin: ledgertest.Origin, LogKey: d.vkey, Tiles: tiles})
+	return Restore(t.Context(), d.path, d.copied, RestoreOptions{Options: options(), Origin: ledgertest.Origin, LogKeys: []string{d.vkey}, Tiles: tiles})
 }
 
 func TestRestore(t *testing.T) {

@@ -33,13 +33,17 @@ func (s *Store) KeepCosigned(signed []byte) error {
 	if _, err := ledger.ReadCheckpoint(signed); err != nil {
 		return err
 	}
-	return closed(s.db.Update(func(tx *bolt.Tx) error {
+	err := s.db.Update(func(tx *bolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if bare := meta.Get(keyCheckpoint); bare == nil || !bytes.HasPrefix(signed, bare) {
 			return fmt.Errorf("%w: its cosignatures are not kept", ErrSuperseded)
 		}
 		return meta.Put(keyCosigned, signed)
-	}))
+	})
+	if err != nil && !errors.Is(err, ErrSuperseded) {
+		return s.stop(err)
+	}
+	return err
 }
 
 // publishedBytes gives the last published checkpoint, with what was kept of

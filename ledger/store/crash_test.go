@@ -212,7 +212,7 @@ func survived(t *testing.T, path string, h *heard) (unacknowledged int) {
 	}
 	defer func() { mustDo(t, s.Close()) }()
 	_, vkey := ledgertest.LogKey(t)
-	report, err := s.Fsck(t.Context(), FsckOptions{LogKey: vkey})
+	report, err := s.Fsck(t.Context(), FsckOptions{LogKeys: []string{vkey}})
 	if err != nil || report.Err() != nil {
 		t.Fatalf("fsck: %v, %v", err, report.Err())
 	}

@@ -104,9 +104,9 @@ func (r *Report) damaged(parts ...Part) bool {
 
 // FsckOptions say how to check.
 type FsckOptions struct {
-	// LogKey is the log's verifier key; with it the signatures of the published checkpoint
-	// and of the guard are checked, too.
-	LogKey string
+	// LogKeys are the log's verifier keys, of which one has signed the published
+	// checkpoint, and one the guard; without any, these signatures are not checked.
+	LogKeys []string
 	// Progress hears how many entries have been replayed.
 	Progress func(done, total uint64)
 }
@@ -161,7 +161,7 @@ func (s *Store) checkFiles(r *Report, o FsckOptions) error {
 			if err := s.checkGuard(tx); err != nil {
 				r.add(Finding{Part: PartGuard, err: err})
 			}
-			s.checkSignatures(tx, r, o.LogKey)
+			s.checkSignatures(tx, r, o.LogKeys)
 			return nil
 		})
 	})
@@ -181,21 +181,32 @@ func checkPages(tx *bolt.Tx) error {
 }
 
 // checkSignatures holds what the log signed to the log's key.
-func (s *Store) checkSignatures(tx *bolt.Tx, r *Report, key string) {
+func (s *Store) checkSignatures(tx *bolt.Tx, r *Report, keys []string) {
 	signed := tx.Bucket(bucketMeta).Get(keyCheckpoint)
-	if key == "" || signed == nil {
+	if len(keys) == 0 || signed == nil {
 		return
 	}
-	if _, err := ledger.OpenCheckpoint(signed, key); err != nil {
+	if _, err := openSigned(signed, keys); err != nil {
 		r.add(Finding{Part: PartCheckpoint, err: fmt.Errorf("%w: the published checkpoint: %w", ErrDamaged, err)})
 	}
 	guard, err := readGuard(s.guardOf)
 	if err != nil {
 		return // said by checkGuard
 	}
-	if _, err := ledger.OpenCheckpoint(guard, key); err != nil {
+	if _, err := openSigned(guard, keys); err != nil {
 		r.add(Finding{Part: PartGuard, err: fmt.Errorf("%w: %w", ErrGuard, err)})
 	}
+}
+
+// openSigned reads a checkpoint that one of a log's keys has signed.
+func openSigned(signed []byte, keys []string) (c ledger.Checkpoint, err error) {
+	err = fmt.Errorf("%w: no key of the log is known", ledger.ErrBadKey)
+	for _, key := range keys {
+		if c, err = ledger.OpenCheckpoint(signed, key); err == nil {
+			return c, nil
+		}
+	}
+	return c, err
 }
 
 func (s *Store) fsck(ctx context.Context, tx *bolt.Tx, r *Report, o FsckOptions) error {

@@ -157,10 +157,10 @@ func TestFsckChecksSignatures(t *testing.T) {
 	publish(t, s, key)
 	_, other := signer(t)
 	for _, test := range []struct {
-		key  string
+		keys []string
 		want []Part
-	}{{vkey, nil}, {other, []Part{PartCheckpoint, PartGuard}}, {"", nil}} {
-		report, err := s.Fsck(t.Context(), FsckOptions{LogKey: test.key})
+	}{{[]string{vkey}, nil}, {[]string{other, vkey}, nil}, {[]string{other}, []Part{PartCheckpoint, PartGuard}}, {nil, nil}} {
+		report, err := s.Fsck(t.Context(), FsckOptions{LogKeys: test.keys})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func TestFsckWhileWriting(t *testing.T) {
 	}()
 	before := uint64(0)
 	for range 5 {
-		report, err := s.Fsck(t.Context(), FsckOptions{LogKey: vkey})
+		report, err := s.Fsck(t.Context(), FsckOptions{LogKeys: []string{vkey}})
 		if err != nil || report.Err() != nil || report.Sound != report.Entries || report.Entries < before {
 			t.Errorf("%+v, %v", report, err)
 		}

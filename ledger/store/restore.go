@@ -24,8 +24,9 @@ type RestoreOptions struct {
 	Options
 	// Origin is that of the log which is to be restored.
 	Origin string
-	// LogKey is the log's verifier key, which has signed the guard and the tiles.
-	LogKey string
+	// LogKeys are the verifier keys that the log has had, the present one last. One of them
+	// has signed the guard and the tiles.
+	LogKeys []string
 	// Tiles is a directory that the log was exported to, or "". What the copy lacks up to
 	// the guard's checkpoint is taken from there.
 	Tiles string
@@ -160,7 +161,7 @@ func copyTo(path, from string) error {
 
 // rollForward brings a copy up to what was signed, and makes sure that it is that.
 func (s *Store) rollForward(ctx context.Context, o RestoreOptions) error {
-	guard, err := s.signedFor(o.LogKey)
+	guard, err := s.signedFor(o.LogKeys)
 	if err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (s *Store) rollForward(ctx context.Context, o RestoreOptions) error {
 }
 
 // signedFor gives the checkpoint in the guard; an empty one where nothing was signed.
-func (s *Store) signedFor(key string) (ledger.Checkpoint, error) {
+func (s *Store) signedFor(keys []string) (ledger.Checkpoint, error) {
 	signed, err := readGuard(s.guardOf)
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err := s.Checkpoint()
@@ -188,7 +189,7 @@ func (s *Store) signedFor(key string) (ledger.Checkpoint, error) {
 	if err != nil {
 		return ledger.Checkpoint{}, err
 	}
-	c, err := ledger.OpenCheckpoint(signed, key)
+	c, err := openSigned(signed, keys)
 	if err != nil {
 		err = fmt.Errorf("%w: %s: %w", ErrGuard, GuardPath(s.guardOf), err)
 	}
@@ -202,7 +203,12 @@ func (s *Store) appendTiles(ctx context.Context, o RestoreOptions, guarded uint6
 	if err != nil {
 		return err
 	}
-	c, err := ledger.OpenCheckpoint(signed, o.LogKey)
+	c, err := openSigned(signed, o.LogKeys)
+	if err == nil && c.Size > guarded {
+		// Beyond the guard its word alone counts, so that it has to be that of the present
+		// key: a former one may have been stolen.
+		c, err = openSigned(signed, o.LogKeys[len(o.LogKeys)-1:])
+	}
 	if err != nil {
 		return fmt.Errorf("%w: the checkpoint of %s: %w", ErrOtherLog, o.Tiles, err)
 	}
