@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/ledger/ledgertest"
 )
 
 // flipIn flips one bit of a value.
@@ -31,7 +32,13 @@ func TestFsckLocatesAFlippedBit(t *testing.T) {
 	for _, bucket := range buckets {
 		t.Run(bucket, func(t *testing.T) {
 			s := newStore(t)
+			s.rules.LogKeys = []ledger.PublicKey{ledgertest.PublicKey("log")}
 			fill(t, s, 40)
+			for _, e := range ledgertest.Keys(t) { // so that no table is empty
+				if _, err := s.Append(t.Context(), e.Entry); err != nil {
+					t.Fatalf("%s: %v", e.Name, err)
+				}
+			}
 			for range 8 {
 				key, value := anyRow(t, s, bucket, random)
 				bit := random.IntN(8 * len(value))
