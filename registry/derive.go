@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,38 +103,13 @@ func (d *deriver) run(ctx context.Context, others map[string]joined) (e Epoch, e
 // with calls fn while the joined registry is open at its epoch.
 func (d *deriver) with(other joined, fn func() error) error {
 	d.other = other
-	if err := d.checkJoin(); err != nil {
+	if err := d.source.schema.CheckJoins(other.store.schema); err != nil {
 		return err
 	}
 	return other.store.view(other.epoch, func(tx state, _ Epoch) error {
 		d.otherTx = tx
 		return fn()
 	})
-}
-
-// checkJoin holds the definition to the schema of the joined registry, which was
-// not known when the definition was made.
-func (d *deriver) checkJoin() error {
-	by, schema := d.definition.Join.By, d.other.store.schema
-	if by == statement.FieldSubject && schema.Subject == "" {
-		return fmt.Errorf("%w: registry %s has no subject to join by", statement.ErrBadSchema, schema.Registry)
-	}
-	if !schema.Domain(by).Equal(d.store.schema.Domain(statement.FieldKey)) {
-		return fmt.Errorf("%w: the %s of registry %s has another domain than the groups, so none would match", statement.ErrBadSchema, by, schema.Registry)
-	}
-	for _, a := range d.definition.Attributes {
-		if a.From == "" || a.Of == "" {
-			continue
-		}
-		i := schema.Index(a.Of)
-		if i < 0 {
-			return fmt.Errorf("%w: registry %s has no attribute %q", statement.ErrUnknownAttribute, schema.Registry, a.Of)
-		}
-		if err := a.CheckSource(schema, schema.Attributes[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // commit computes the groups that may have changed, and makes the epoch's tree.
@@ -430,7 +406,7 @@ func lacking(a statement.DerivedAttribute, schema *statement.Schema) (statement.
 	return schema.ParseValue(a.Attribute(), *a.Default)
 }
 
-func byInt(a, b statement.Value) int { return big.NewInt(a.Int).Cmp(big.NewInt(b.Int)) }
+func byInt(a, b statement.Value) int { return cmp.Compare(a.Int, b.Int) }
 
 func sum(values []statement.Value) (statement.Value, error) {
 	total := new(big.Int)

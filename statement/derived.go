@@ -84,6 +84,15 @@ func (s *Schema) Definition(registry string) (Derived, bool) {
 	return s.Derived[i], true
 }
 
+// DerivedNames lists the registries that derive from this one.
+func (s *Schema) DerivedNames() []string {
+	var names []string
+	for _, d := range s.Derived {
+		names = append(names, d.Registry)
+	}
+	return names
+}
+
 // Joins lists the registries that the derived ones join, each once, sorted.
 func (s *Schema) Joins() []string {
 	var names []string
@@ -201,7 +210,7 @@ func (s *Schema) checkComputed(d Derived, a DerivedAttribute) error {
 		if i < 0 {
 			return fmt.Errorf("%w: registry %s has no attribute %q", ErrUnknownAttribute, s.Registry, a.Of)
 		}
-		if err := a.CheckSource(s, s.Attributes[i]); err != nil {
+		if err := a.checkSource(s, s.Attributes[i]); err != nil {
 			return err
 		}
 		mayLack = s.Attributes[i].Optional
@@ -251,11 +260,52 @@ func (a DerivedAttribute) checkDefault() error {
 	return nil
 }
 
-// CheckSource tells whether the attribute can be computed from one of a registry: of
+// CheckJoins holds the definitions that join a registry to that one's schema, which is
+// not known where the definitions are made. Its error wraps [ErrBadSchema] or
+// [ErrUnknownAttribute].
+func (s *Schema) CheckJoins(joined *Schema) error {
+	for _, d := range s.Derived {
+		if d.Join == nil || d.Join.Registry != joined.Registry {
+			continue
+		}
+		if err := s.checkJoined(d, joined); err != nil {
+			return fmt.Errorf("derived registry %q: %w", d.Registry, err)
+		}
+	}
+	return nil
+}
+
+func (s *Schema) checkJoined(d Derived, joined *Schema) error {
+	by := d.Join.By
+	switch {
+	case joined.Holder != "":
+		// As in checkGroup: what is computed from one record is proved without its holder.
+		return fmt.Errorf("%w: the records of registry %s have holders, whom nobody would ask", ErrBadSchema, joined.Registry)
+	case by == FieldSubject && joined.Subject == "":
+		return fmt.Errorf("%w: registry %s has no subject to join by", ErrBadSchema, joined.Registry)
+	case !joined.Domain(by).Equal(s.Domain(d.GroupBy)):
+		return fmt.Errorf("%w: the %s of registry %s has another domain than the groups, so none would match", ErrBadSchema, by, joined.Registry)
+	}
+	for _, a := range d.Attributes {
+		if a.From == "" || a.Of == "" {
+			continue
+		}
+		i := joined.Index(a.Of)
+		if i < 0 {
+			return fmt.Errorf("%w: registry %s has no attribute %q", ErrUnknownAttribute, joined.Registry, a.Of)
+		}
+		if err := a.checkSource(joined, joined.Attributes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSource tells whether the attribute can be computed from one of a registry: of
 // the same type and scale, and of the same domain where it is a text. A joined
 // registry's schema is not known where the definition is made, so that its text is
 // taken to be of the default domain.
-func (a DerivedAttribute) CheckSource(s *Schema, of Attribute) error {
+func (a DerivedAttribute) checkSource(s *Schema, of Attribute) error {
 	switch {
 	case of.Type != a.Type || of.Scale != a.Scale:
 		return fmt.Errorf("%w: %q of registry %s has another type or scale", ErrBadSchema, of.Name, s.Registry)

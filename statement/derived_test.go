@@ -101,3 +101,30 @@ func TestBadDerived(t *testing.T) {
 		}
 	}
 }
+
+// What can only be seen once the joined registry's schema is known.
+func TestCheckJoins(t *testing.T) {
+	s, err := ParseSchema([]byte(derivingSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const liens = "registry: liens\nkey: parcel\nattributes:\n  - {name: total, type: int}\n  - {name: kind, type: text}\n"
+	for _, c := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{"registry: liens", "registry: other", ""}, // joined by none
+		{"key: parcel\n", "key: parcel\nholder: tag\n", "have holders"},
+		{"key: parcel\n", "key: parcel\ndomains: {key: {name: parcel-id}}\n", "another domain"},
+		{"key: parcel\n", "key: parcel\ndomains: {kind: {name: kinds}}\n", "a domain of its own"},
+		{"name: total", "name: sum", "no attribute"},
+		{"name: total, type: int", "name: total, type: decimal, scale: 2", "another type or scale"},
+	} {
+		joined, err := ParseSchema([]byte(strings.Replace(liens, c.old, c.new, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.CheckJoins(joined)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q for %q: %v; want %q", c.new, c.old, err, c.want)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package workspace
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,5 +253,242 @@ func TestUpdateRegistryRefused(t *testing.T) {
 	}
 	if _, err := w.Agency().Answer(t.Context(), request(t, "registry: titles\nkey: P1\n")); err != nil {
 		t.Errorf("after the refusals: %v", err)
+	}
+}
+
+// A definition is for ever: one that could never be committed is refused before it is
+// in the ledger, whichever of both registries comes with it.
+func TestJoinRefusedAtDefinition(t *testing.T) {
+	w := derivedCounty(t)
+	for what, c := range map[string]struct {
+		change func(*statement.Derived)
+		want   error
+	}{
+		"an unknown registry": {func(d *statement.Derived) {
+			d.Join.Registry, d.Attributes[1].From = "lines", "lines"
+		}, ErrNoRegistry},
+		"a derived registry": {func(d *statement.Derived) {
+			d.Join.Registry, d.Attributes[1].From, d.Attributes[1].Of = "owners", "owners", "value"
+		}, statement.ErrBadSchema},
+		"an unknown attribute":        {func(d *statement.Derived) { d.Attributes[1].Of = "totals" }, statement.ErrUnknownAttribute},
+		"a registry without subjects": {func(d *statement.Derived) { d.Join.By = "subject" }, statement.ErrBadSchema},
+	} {
+		s := &statement.Schema{
+			Registry: "other", Key: "parcel", Attributes: []statement.Attribute{{Name: "value", Type: statement.Int}},
+			Derived: []statement.Derived{derivingSchema().Derived[1]},
+		}
+		s.Derived[0].Registry = "other-encumbered"
+		c.change(&s.Derived[0])
+		size := w.Ledger.Size()
+		if err := w.CreateRegistry(t.Context(), s); !errors.Is(err, c.want) {
+			t.Errorf("join of %s: %v, want %v", what, err, c.want)
+		}
+		if w.Ledger.Size() != size {
+			t.Errorf("join of %s: the refused schema is in the ledger", what)
+		}
+	}
+	// Whoever copies a lien's value proves it without asking the lien's holder.
+	held := *liens
+	held.Holder = "holder"
+	if err := w.UpdateRegistry(t.Context(), &held); !errors.Is(err, statement.ErrBadSchema) {
+		t.Errorf("holders in a registry that is joined: %v", err)
+	}
+	if _, err := w.Commit(t.Context(), "titles", nil); err != nil {
+		t.Errorf("after the refusals: %v", err)
+	}
+}
+
+// An epoch was published and not stored, and a schema replaces the one that it is
+// under: the store makes the epoch before it takes the schema on.
+func TestUpdateAfterUnstoredEpoch(t *testing.T) {
+	w := county(t)
+	s, err := w.Registry("titles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left")
+	_, err = s.Commit(t.Context(), registry.CommitOptions{Time: time.Now(), Publish: func(e registry.Epoch) error {
+		return errors.Join(w.publish(t.Context(), "titles", e), full)
+	}})
+	if !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	if err := w.UpdateRegistry(t.Context(), derivingSchema()); err != nil {
+		t.Fatal(err)
+	}
+	e, err := w.Commit(t.Context(), "titles", nil)
+	if err != nil || e.Number != 3 || len(e.Derivation.Roots) != 2 {
+		t.Errorf("epoch %+v, %v", e, err)
+	}
+}
+
+// A schema's update waits for a commit that is running, and does not keep it from the
+// registries that it joins.
+func TestUpdateDuringCommit(t *testing.T) {
+	w := derivedCounty(t)
+	updated := make(chan error, 1)
+	var once sync.Once
+	committed := make(chan error, 1)
+	go func() {
+		load(t, w, rows+"P4,carl,5,5,none\n")
+		_, err := w.Commit(t.Context(), "titles", func(int, int) {
+			once.Do(func() {
+				go func() {
+					s := derivingSchema()
+					s.Attributes = slices.Clone(s.Attributes)
+					s.Attributes[0].Unit = "EUR"
+					updated <- w.UpdateRegistry(t.Context(), s)
+				}()
+				time.Sleep(200 * time.Millisecond) // until the update waits
+			})
+		})
+		committed <- err
+	}()
+	for _, c := range []chan error{committed, updated} {
+		select {
+		case err := <-c:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("the commit and the update wait for each other")
+		}
+	}
+}
+
+// Two registries that join each other: the process ends after the ledger has an epoch of
+// one, and the start of either takes it on.
+func TestMutualJoinInterrupted(t *testing.T) {
+	w := derivedCounty(t)
+	mutual := *liens
+	mutual.Derived = []statement.Derived{{Registry: "secured", GroupBy: "key", Join: &statement.Join{Registry: "titles", By: "key"}, Attributes: []statement.DerivedAttribute{
+		{Name: "value", Type: statement.Int, Optional: true, Compute: statement.Copy, Of: "value", From: "titles"},
+	}}}
+	if err := w.UpdateRegistry(t.Context(), &mutual); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"liens", "titles"} {
+		if _, err := w.Commit(t.Context(), name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ ends, first string }{{"liens", "liens"}, {"liens", "titles"}, {"titles", "liens"}, {"titles", "titles"}} {
+		s, err := w.Registry(c.ends)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := errors.New("the process ended")
+		_, err = s.Commit(t.Context(), registry.CommitOptions{Time: time.Now(), Join: w.Registry, Publish: func(e registry.Epoch) error {
+			return errors.Join(w.publish(t.Context(), c.ends, e), ended)
+		}})
+		if !errors.Is(err, ended) {
+			t.Fatal(err)
+		}
+		// Behind the ledger, it cannot be joined any more: never are both behind.
+		other := map[string]string{"liens": "titles", "titles": "liens"}[c.ends]
+		if _, err := w.Commit(t.Context(), other, nil); !errors.Is(err, ledger.ErrEpochChain) {
+			t.Errorf("%s joins an epoch of %s that is not stored: %v", other, c.ends, err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w = reopen(t, w.Dir())
+		if _, err := w.Commit(t.Context(), c.first, nil); err != nil {
+			t.Errorf("%s ended, %s goes on: %v", c.ends, c.first, err)
+		}
+	}
+}
+
+// What an auditor finds in the log: that the joined registry has moved on, and that a
+// derived registry's name is not its pinned issuer's.
+func TestDerivedAudited(t *testing.T) {
+	w := derivedCounty(t)
+	r := request(t, "registry: encumbered\nkey: P2\n")
+	a, err := w.Agency().Answer(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := w.Trust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asOf := func() verifier.Check {
+		t.Helper()
+		dir := auditable(t, w)
+		report, log, err := verifier.AuditLog(t.Context(), dir, trust, nil)
+		if err != nil || !report.OK {
+			t.Fatalf("audit: %+v, %v", report, err)
+		}
+		v, err := verifier.Verify(a.Bundle, verifier.Options{Trust: trust, Request: r, Openings: a.Openings, Log: log})
+		if err != nil || !v.OK {
+			t.Fatalf("verdict: %+v, %v", v, err)
+		}
+		return v.Checks[slices.IndexFunc(v.Checks, func(c verifier.Check) bool { return c.Check == verifier.CheckAsOf })]
+	}
+	if c := asOf(); c.Outcome != verifier.Pass {
+		t.Errorf("the latest of both registries: %+v", c)
+	}
+	if _, err := w.Commit(t.Context(), "liens", nil); err != nil {
+		t.Fatal(err)
+	}
+	if c := asOf(); c.Outcome != verifier.Warn || !strings.Contains(c.Observed, "registry liens, of which the audited log has a newer one, epoch 2") {
+		t.Errorf("liens that have moved on: %+v", c)
+	}
+
+	other := *trust
+	other.Registries = slices.Clone(trust.Registries)
+	for i, p := range other.Registries {
+		if p.Registry == "owners" {
+			other.Registries[i].Issuer[0] ^= 1
+		}
+	}
+	report, err := verifier.Audit(t.Context(), auditable(t, w), &other, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The schema that defines it and the epoch that gives its root.
+	if len(report.Problems) != 2 || report.Problems[0].Check != verifier.AuditIssuer || report.Problems[1].Check != verifier.AuditIssuer {
+		t.Errorf("owners by another issuer than the pinned one: %+v", report.Problems)
+	}
+}
+
+// auditable exports the log under a new checkpoint.
+func auditable(t *testing.T, w *Workspace) string {
+	t.Helper()
+	if _, err := w.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "export")
+	if err := w.Ledger.Export(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// The joined epoch's checkpoint is compared with others like those of all entries.
+func TestCheckpointsOfJoined(t *testing.T) {
+	w := derivedCounty(t)
+	a, err := w.Agency().Answer(t.Context(), request(t, "registry: encumbered\nkey: P2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.Bundle.Checkpoints()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Commit(t.Context(), "titles", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	index, _, _, err := w.Ledger.LatestEpoch("liens")
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined := logged(t, w, index)
+	a.Bundle.Facts[0].Joined = &joined
+	if after, err := a.Bundle.Checkpoints(); err != nil || len(after) != len(before)+1 {
+		t.Errorf("%d checkpoints before, %d after: %v", len(before), len(after), err)
 	}
 }

@@ -46,6 +46,9 @@ func (w *Workspace) CreateRegistry(ctx context.Context, schema *statement.Schema
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("registry %s is %w", schema.Registry, ErrExists)
 	}
+	if err := w.checkJoins(schema); err != nil {
+		return err
+	}
 	s, err := registry.Create(path+".new", schema)
 	if err != nil {
 		return err
@@ -75,7 +78,7 @@ func (w *Workspace) UpdateRegistry(ctx context.Context, schema *statement.Schema
 	if err != nil {
 		return err
 	}
-	if err := s.CanReplace(schema); err != nil {
+	if err := errors.Join(s.CanReplace(schema), w.checkJoins(schema)); err != nil {
 		return err
 	}
 	_, present, err := w.Ledger.Schema(schema.Registry)
@@ -102,17 +105,52 @@ func (w *Workspace) UpdateRegistry(ctx context.Context, schema *statement.Schema
 	return err
 }
 
-// takeSchema has a store take on the schema that the ledger has for it.
+// checkJoins refuses a schema with definitions that the registries which they join do
+// not fit, and one that the definitions of another registry here do not fit: since a
+// definition is never changed or dropped, nothing could be committed ever after.
+func (w *Workspace) checkJoins(schema *statement.Schema) error {
+	for _, name := range schema.Joins() {
+		_, joined, err := w.Ledger.Schema(name)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return fmt.Errorf("%w: %q, which a derived registry joins: create it first", ErrNoRegistry, name)
+		case err != nil:
+			return err
+		case joined.Schema.Registry != name:
+			return fmt.Errorf("%w: registry %s, which a derived registry joins, derives from %s itself: join that one", statement.ErrBadSchema, name, joined.Schema.Registry)
+		}
+		if err := schema.CheckJoins(&joined.Schema); err != nil {
+			return err
+		}
+	}
+	names, err := w.Registries()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		_, other, err := w.Ledger.Schema(name)
+		if err != nil {
+			return err
+		}
+		if err := other.Schema.CheckJoins(schema); err != nil {
+			return fmt.Errorf("registry %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// takeSchema has a store take on the schema that the ledger has for it, and gives the
+// store to go on with. Where it fails, the store is closed.
 func (w *Workspace) takeSchema(name, path string, s *registry.Store) (*registry.Store, error) {
 	_, entry, err := w.Ledger.Schema(name)
-	if err != nil || reflect.DeepEqual(&entry.Schema, s.Schema()) {
-		return s, err
+	if err == nil && reflect.DeepEqual(&entry.Schema, s.Schema()) {
+		return s, nil
 	}
-	if err := s.Replace(&entry.Schema); err != nil {
-		return s, err
+	if err == nil {
+		err = s.Replace(&entry.Schema)
 	}
-	if err := s.Close(); err != nil {
-		return s, err
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
 	}
 	return registry.Open(path)
 }
@@ -163,8 +201,16 @@ func (w *Workspace) Commit(ctx context.Context, name string, progress func(done,
 	if err != nil {
 		return registry.Epoch{}, err
 	}
+	// Opened beforehand: a schema's update waits for the commit, and others for it.
+	joins := map[string]*registry.Store{}
+	for _, name := range s.Schema().Joins() {
+		if joins[name], err = w.Registry(name); err != nil {
+			return registry.Epoch{}, err
+		}
+	}
 	return s.Commit(ctx, registry.CommitOptions{
-		Time: time.Now(), Progress: progress, Join: w.Registry,
+		Time: time.Now(), Progress: progress,
+		Join:    func(name string) (*registry.Store, error) { return joins[name], nil },
 		Publish: func(e registry.Epoch) error { return w.publish(ctx, name, e) },
 	})
 }

@@ -288,11 +288,13 @@ func (w *Workspace) registry(name string) (*registry.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s, err = w.takeSchema(name, path, s); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
+	// First the epoch, then the schema: what the store lacks was computed under the
+	// schema that it has.
 	if err := w.rollForward(context.Background(), name, s); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if s, err = w.takeSchema(name, path, s); err != nil {
+		return nil, err
 	}
 	w.registries[name] = s
 	return s, nil
