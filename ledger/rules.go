@@ -97,7 +97,7 @@ func (r *Rules) applySchema(st State, index uint64, e *SchemaEntry) error {
 		Index: index, Registry: registry, Issuer: issuer, Serial: e.Serial,
 		KeyDomain: e.Schema.Domain("key"), Scopes: scopes, Derived: e.Schema.Derived,
 	}
-	if err := takeNames(st, e); err != nil {
+	if err := r.takeNames(st, e, issuer); err != nil {
 		return err
 	}
 	if err := putRow(st, tableSchemas, identity[:], row); err != nil {

@@ -8,10 +8,13 @@ import (
 )
 
 // takeNames gives a schema's derived registries their names in the log, where each
-// name is one registry's for ever.
-func takeNames(st State, e *SchemaEntry) error {
+// name is one registry's for ever. A name that is pinned is its pinned issuer's.
+func (r *Rules) takeNames(st State, e *SchemaEntry, issuer IssuerKey) error {
 	source := e.Schema.Registry
 	for _, d := range e.Schema.Derived {
+		if pinned, ok := r.Issuers[d.Registry]; ok && pinned != issuer {
+			return fmt.Errorf("%w: registry %s cannot derive from %s", ErrIssuer, d.Registry, source)
+		}
 		var state registryState
 		found, err := getRow(st, TableRegistries, []byte(d.Registry), &state)
 		if err != nil {

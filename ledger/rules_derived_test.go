@@ -185,3 +185,15 @@ func TestViewOfDerived(t *testing.T) {
 		t.Errorf("epoch 3: %+v, %v", ref, err)
 	}
 }
+
+// A replayer that has pinned a derived registry's issuer takes its name from nobody else.
+func TestPinnedIssuerOfDerived(t *testing.T) {
+	for pinned, want := range map[string]error{issuer: nil, "the true issuer": ledger.ErrIssuer} {
+		st, log := replayDerived(t, atDeriving)
+		rules := ledgertest.Rules()
+		rules.Issuers = map[string]ledger.IssuerKey{"owners": ledgertest.PublicKey(pinned)}
+		if err := rules.Apply(st, atDeriving, ledgertest.Marshal(t, log[atDeriving].Entry)); !errors.Is(err, want) {
+			t.Errorf("owners pinned to %q: %v, want %v", pinned, err, want)
+		}
+	}
+}

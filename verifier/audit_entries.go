@@ -3,7 +3,9 @@ package verifier
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/attestry/attestry/ledger"
@@ -24,10 +26,10 @@ func (a *audit) apply(data []byte) {
 	}
 	switch e := entry.(type) {
 	case *ledger.SchemaEntry:
-		err = a.checkIssuer(e.Schema.Registry, e.VerifySignature)
+		err = a.checkIssuers(e.Schema.Registry, e.Schema.DerivedNames(), e.VerifySignature)
 	case *ledger.EpochEntry:
 		a.report.Epochs++
-		err = a.checkIssuer(e.Registry, e.VerifySignature)
+		err = a.checkIssuers(e.Registry, slices.Sorted(maps.Keys(e.Derived)), e.VerifySignature)
 	case *ledger.CircuitEntry:
 		a.checkCircuit(e)
 	case *ledger.ProofEntry:
@@ -36,6 +38,17 @@ func (a *audit) apply(data []byte) {
 	if err != nil {
 		a.problems.add(&a.index, AuditIssuer, err)
 	}
+}
+
+// checkIssuers wants a registry's pinned issuer to be that of each registry which
+// derives from it too: as in a verdict, these are pinned by their own names.
+func (a *audit) checkIssuers(registry string, derived []string, verify func(ledger.IssuerKey) error) error {
+	for _, name := range append(derived, registry) {
+		if err := a.checkIssuer(name, verify); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkIssuer wants a signature by an issuer that is pinned for the registry in
