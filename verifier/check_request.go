@@ -300,8 +300,8 @@ func (r *run) checkAsOf(f *view) Check {
 
 const latestAudited = ", the latest in the audited log"
 
-// newerEpoch says what the audited log has of epochs after the fact's; ok is false
-// where it does not cover the fact.
+// newerEpoch says what the audited log has of epochs after the fact's, and after the
+// one that it joins; ok is false where it does not cover the fact.
 func (r *run) newerEpoch(f *view) (newer string, ok bool) {
 	if !r.log.knows(f.origin(), f.epoch.index) {
 		return "", false
@@ -312,6 +312,16 @@ func (r *run) newerEpoch(f *view) (newer string, ok bool) {
 	}
 	if latest.Number > uint64(f.epoch.entry.Number) {
 		return fmt.Sprintf("; the audited log has a newer one, epoch %d of %s", latest.Number, latest.Time), true
+	}
+	if f.joined == nil {
+		return latestAudited, true
+	}
+	j := f.joined.entry
+	if latest, err = r.log.view.LatestEpoch(j.Registry); err != nil {
+		return "", false
+	}
+	if latest.Number > uint64(j.Number) {
+		return fmt.Sprintf("; it joins epoch %d of registry %s, of which the audited log has a newer one, epoch %d of %s", j.Number, j.Registry, latest.Number, latest.Time), true
 	}
 	return latestAudited, true
 }

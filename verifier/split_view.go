@@ -36,8 +36,10 @@ func (b *Bundle) Checkpoints() ([][]byte, error) {
 	seen := map[string]bool{}
 	for _, f := range b.Facts {
 		logged := []string{f.Circuit.Inclusion, f.Schema.Inclusion, f.Epoch.Inclusion}
-		if f.Successor != nil {
-			logged = append(logged, f.Successor.Inclusion)
+		for _, l := range []*Logged{f.Successor, f.Joined} {
+			if l != nil {
+				logged = append(logged, l.Inclusion)
+			}
 		}
 		for _, p := range f.Proofs {
 			logged = append(logged, p.Inclusion)
