@@ -15,6 +15,13 @@ func (c *checker) checkDerived(ctx context.Context, tx *bbolt.Tx, join func(stri
 	for _, definition := range c.s.schema.Derived {
 		name := definition.Registry
 		d := c.s.newDeriver(definition, tx, c.epoch.Number)
+		later, err := c.isLater(d)
+		if err != nil {
+			return err
+		}
+		if later {
+			continue
+		}
 		e, err := epochOf(d.own, d.epoch)
 		if err != nil || c.epoch.Derivation == nil {
 			return mismatch("registry %s has no epoch %d: commit %s", name, d.epoch, c.s.schema.Registry)
@@ -31,6 +38,18 @@ func (c *checker) checkDerived(ctx context.Context, tx *bbolt.Tx, join func(stri
 		}
 	}
 	return nil
+}
+
+// isLater tells whether a definition came after the epoch: it has no root there, and
+// none was ever made.
+func (c *checker) isLater(d *deriver) (bool, error) {
+	if c.epoch.Derivation != nil {
+		if _, named := c.epoch.Derivation.Roots[d.definition.Registry]; named {
+			return false, nil
+		}
+	}
+	last, err := lastEpoch(d.own)
+	return last == nil, err
 }
 
 // checkValues compares the groups' records with the stored ones.

@@ -440,3 +440,80 @@ func TestCheckFindsAWrongDerivedValue(t *testing.T) {
 	}
 	change(func(records *bbolt.Bucket) error { return records.Put(key, good) })
 }
+
+// Between a definition and the next commit a file still gives the epoch's root.
+func TestCheckBeforeTheFirstDerivation(t *testing.T) {
+	plain := derivingTitles()
+	plain.Derived = plain.Derived[:1]
+	path := filepath.Join(t.TempDir(), "r.db")
+	s, err := create(path, plain, testSecrets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pair{titles: s, liens: newTestStore(t, lienSchema()), at: testTime}
+	if _, err := p.commit(t.Context(), p.liens, lienFile(nil)); err != nil {
+		t.Fatal(err)
+	}
+	file := titleFile(map[string]titleRow{"P1": {owner: "anna", value: 1, area: -1}})
+	if _, err := p.commit(t.Context(), s, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Replace(derivingTitles()), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if p.titles, err = Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer p.titles.Close()
+	for range 2 { // then with what was defined later
+		if err := p.titles.Check(t.Context(), strings.NewReader(file), CSV, p.join); err != nil {
+			t.Error(err)
+		}
+		p.at = p.at.Add(time.Hour)
+		if _, err := p.titles.Commit(t.Context(), CommitOptions{Time: p.at, Join: p.join}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A record that is renumbered leaves its derived record for another one, in a registry
+// grouped by key, and its owner's group stays what it was.
+func TestDerivedRenumbered(t *testing.T) {
+	schema := derivingTitles()
+	schema.RenamedFrom = "former"
+	p := &pair{titles: newTestStore(t, schema), liens: newTestStore(t, lienSchema()), at: testTime}
+	if _, err := p.commit(t.Context(), p.liens, lienFile(map[string]lienRow{"P9": {"anna", 7}})); err != nil {
+		t.Fatal(err)
+	}
+	const header = "parcel,owner,value,area,wall,former\n"
+	for _, file := range []string{header + "P1,anna,5,,brick,\nP2,bert,6,,,\n", header + "P9,anna,5,,brick,P1\nP2,bert,6,,,\n"} {
+		if _, err := p.commit(t.Context(), p.titles, file); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.titles.Check(t.Context(), strings.NewReader(file), CSV, p.join); err != nil {
+			t.Error(err)
+		}
+	}
+	owned := map[string]string{"anna": "1 5 5 none", "bert": "1 6 6 none"}
+	compareDerived(t, stored(t, p.titles, 1), map[string]map[string]string{"owners": owned, "encumbered": {"P1": "5 0", "P2": "6 0"}})
+	compareDerived(t, stored(t, p.titles, 2), map[string]map[string]string{"owners": owned, "encumbered": {"P9": "5 7", "P2": "6 0"}})
+}
+
+// Sums meet both ends of 64 bits, whatever is passed on the way.
+func TestDerivedBoundaries(t *testing.T) {
+	p := newPair(t)
+	if _, err := p.commit(t.Context(), p.liens, lienFile(nil)); err != nil {
+		t.Fatal(err)
+	}
+	const lowest, highest = -1 << 63, 1<<63 - 1
+	rows := map[string]titleRow{
+		"P1": {owner: "anna", value: highest, area: -1}, "P2": {owner: "anna", value: highest, area: -1}, "P3": {owner: "anna", value: lowest, area: -1},
+		"P4": {owner: "anna", value: lowest, area: -1}, "P5": {owner: "bert", value: lowest, area: -1},
+	}
+	if _, err := p.commit(t.Context(), p.titles, titleFile(rows)); err != nil {
+		t.Fatal(err)
+	}
+	compareDerived(t, stored(t, p.titles, 1), map[string]map[string]string{"owners": {
+		"anna": "4 -2 -9223372036854775808 none", "bert": "1 -9223372036854775808 -9223372036854775808 none",
+	}})
+}
