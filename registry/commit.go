@@ -99,11 +99,11 @@ func (s *Store) Redo(ctx context.Context, e Epoch, join func(registry string) (*
 		return nil
 	}
 	joinThen := func(name string) (joined, error) {
-		other, err := openJoined(name, join)
-		if err != nil || e.Derivation == nil {
-			return joined{}, errors.Join(err, ErrDiverged)
+		if e.Derivation == nil || e.Derivation.Joins[name] == 0 {
+			return joined{}, fmt.Errorf("%w: the ledger's epoch %d does not join registry %s", ErrDiverged, e.Number, name)
 		}
-		return joined{other, e.Derivation.Joins[name]}, nil
+		other, err := openJoined(name, join)
+		return joined{other, e.Derivation.Joins[name]}, err
 	}
 	_, err := s.commit(ctx, nil, joinThen, settle, nil)
 	return err

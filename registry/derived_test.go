@@ -336,6 +336,10 @@ func TestDerivedRedo(t *testing.T) {
 	if err := p.titles.Redo(t.Context(), other, p.join); !errors.Is(err, ErrDiverged) {
 		t.Errorf("other derived roots: %v", err)
 	}
+	shut := errors.New("cannot be opened")
+	if err := p.titles.Redo(t.Context(), published, func(string) (*Store, error) { return nil, shut }); !errors.Is(err, shut) || errors.Is(err, ErrDiverged) {
+		t.Errorf("a joined registry that cannot be opened: %v", err)
+	}
 	if err := p.titles.Redo(t.Context(), published, p.join); err != nil {
 		t.Fatal(err)
 	}
