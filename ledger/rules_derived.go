@@ -8,13 +8,11 @@ import (
 )
 
 // takeNames gives a schema's derived registries their names in the log, where each
-// name is one registry's for ever. A name that is pinned is its pinned issuer's.
+// name is one registry's for ever. A new name that is pinned must be its pinned
+// issuer's; later keys follow from that one.
 func (r *Rules) takeNames(st State, e *SchemaEntry, issuer IssuerKey) error {
 	source := e.Schema.Registry
 	for _, d := range e.Schema.Derived {
-		if pinned, ok := r.Issuers[d.Registry]; ok && pinned != issuer {
-			return fmt.Errorf("%w: registry %s cannot derive from %s", ErrIssuer, d.Registry, source)
-		}
 		var state registryState
 		found, err := getRow(st, TableRegistries, []byte(d.Registry), &state)
 		if err != nil {
@@ -22,6 +20,9 @@ func (r *Rules) takeNames(st State, e *SchemaEntry, issuer IssuerKey) error {
 		}
 		if found && state.Source != source {
 			return fmt.Errorf("%w: registry %s cannot derive from %s: the log has it already", ErrConflict, d.Registry, source)
+		}
+		if pinned, ok := r.Issuers[d.Registry]; ok && !found && pinned != issuer {
+			return fmt.Errorf("%w: registry %s cannot derive from %s", ErrIssuer, d.Registry, source)
 		}
 	}
 	for _, d := range e.Schema.Derived {

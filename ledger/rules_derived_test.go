@@ -196,4 +196,13 @@ func TestPinnedIssuerOfDerived(t *testing.T) {
 			t.Errorf("owners pinned to %q: %v, want %v", pinned, err, want)
 		}
 	}
+	// A name that the log has follows its source's keys, from the pinned one to the present one.
+	st, log := replayDerived(t, atDerivedEpoch+1)
+	rules := ledgertest.Rules()
+	rules.Issuers = map[string]ledger.IssuerKey{"owners": ledgertest.PublicKey("a former issuer")}
+	identity := ledgertest.Identity(t, log[atDeriving].Entry.(*ledger.SchemaEntry))
+	later := derivingSchema(t, log, func(e *ledger.SchemaEntry) { e.Previous = &identity })
+	if err := rules.Apply(st, atDerivedEpoch+1, ledgertest.Marshal(t, later)); err != nil {
+		t.Errorf("a later schema: %v", err)
+	}
 }
