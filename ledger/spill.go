@@ -28,6 +28,10 @@ type SpillState struct {
 	memo   Memo
 }
 
+// StateVersion is the version of what a state's rows say and of the rules that made
+// them: a state that was kept is of no use to a program of another one.
+const StateVersion = 1
+
 const (
 	// spillLimit is how many bytes of rows stay in memory.
 	spillLimit = 32 << 20

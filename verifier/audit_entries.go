@@ -9,21 +9,41 @@ import (
 	"sync"
 
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/statement"
 )
 
-// apply takes the next entry into the tree and replays the log's rules on it.
-func (a *audit) apply(data []byte) {
-	a.index = a.report.Entries
+// take takes an entry into the tree and replays the log's rules on it. An entry that
+// an earlier audit took is only held to the hash that it had then. The error is of the
+// state, and ends the audit.
+func (a *audit) take(index uint64, e readEntry) error {
+	if index < a.report.Entries {
+		if e.leaf != a.tree.levels[0].hashes[index%ledger.TileWidth] {
+			a.problems.add(&index, AuditConsistency, errors.New("another entry than the one that was audited before"))
+		}
+		return nil
+	}
+	a.index, a.current = index, e.prepared
 	a.report.Entries++
-	a.tree.add(ledger.LeafHash(data))
-	if err := a.rules.Apply(a.state, a.index, data); err != nil {
-		a.problems.add(&a.index, AuditRules, err)
-		return
+	a.tree.add(e.leaf)
+	err := e.err
+	if err == nil {
+		err = a.rules.ApplyPrepared(a.state, a.index, e.prepared)
 	}
-	entry, err := ledger.ParseEntry(data)
+	if err := a.state.Err(); err != nil {
+		return fmt.Errorf("audit stopped at entry %d: %w", index, err)
+	}
 	if err != nil {
-		return // the rules have said so
+		a.problems.add(&a.index, AuditRules, err)
+		return nil
 	}
+	a.checkPinned(e.prepared.Entry())
+	return nil
+}
+
+// checkPinned holds an entry that the rules accepted to the trust file, and counts it.
+func (a *audit) checkPinned(entry ledger.Entry) {
+	a.counts.add(a.index, entry)
+	var err error
 	switch e := entry.(type) {
 	case *ledger.SchemaEntry:
 		err = a.checkIssuers(e.Schema.Registry, e.Schema.DerivedNames(), e.VerifySignature)
@@ -97,41 +117,72 @@ func (a *audit) queueProof(e *ledger.ProofEntry, _ *ledger.CircuitEntry) error {
 	case c.known() != nil:
 		a.problems.add(&a.index, AuditCircuit, c.known())
 	default:
-		a.proofs.jobs <- proofJob{a.index, e, c}
+		a.proofs.add(proofJob{a.index, c.key, e.Proof, a.current.D()})
 	}
 	return nil
 }
 
 type proofJob struct {
-	index   uint64
-	entry   *ledger.ProofEntry
-	circuit pinnedCircuit
+	index uint64
+	key   *VerifyingKey
+	proof []byte
+	d     statement.Element
 }
 
-// proofPool verifies proofs on every core that the program may use.
+// proofPool verifies proofs in batches, one on each core that the program may use.
 type proofPool struct {
-	jobs    chan proofJob
-	workers sync.WaitGroup
+	next     []proofJob
+	batches  chan []proofJob
+	workers  sync.WaitGroup
+	problems *problemList
 }
 
 func startProofPool(problems *problemList) *proofPool {
 	n := runtime.GOMAXPROCS(0)
-	p := &proofPool{jobs: make(chan proofJob, 2*n)}
+	p := &proofPool{batches: make(chan []proofJob, n), problems: problems}
 	for range n {
 		p.workers.Go(func() {
-			for j := range p.jobs {
-				if err := j.circuit.key.VerifyEntry(j.entry); err != nil {
-					problems.add(&j.index, AuditProof, err)
-				}
+			for batch := range p.batches {
+				p.verify(batch)
 			}
 		})
 	}
 	return p
 }
 
+// add queues a proof. It waits while enough batches do.
+func (p *proofPool) add(j proofJob) {
+	if p.next = append(p.next, j); len(p.next) == maxTogether {
+		p.batches <- p.next
+		p.next = nil
+	}
+}
+
+// verify makes a problem of every proof of a batch that does not hold.
+func (p *proofPool) verify(batch []proofJob) {
+	items := make([]BatchItem, 0, len(batch))
+	indexes := make([]uint64, 0, len(batch))
+	for _, j := range batch {
+		proof, err := ParseProof(j.proof)
+		if err != nil {
+			p.problems.add(&j.index, AuditProof, err)
+			continue
+		}
+		items, indexes = append(items, BatchItem{j.key, proof, j.d}), append(indexes, j.index)
+	}
+	for i, err := range verifyBatch(items, 1) {
+		if err != nil {
+			p.problems.add(&indexes[i], AuditProof, err)
+		}
+	}
+}
+
 // finish waits until every proof that was queued is verified.
 func (p *proofPool) finish() {
-	close(p.jobs)
+	if len(p.next) > 0 {
+		p.batches <- p.next
+	}
+	close(p.batches)
 	p.workers.Wait()
 }
 

@@ -54,14 +54,18 @@ const (
 // under fresh coefficients. A batch whose proofs are all false so costs some ten times
 // what it costs when they all hold: who serves others bounds its size.
 func VerifyBatch(items []BatchItem) []error {
+	return verifyBatch(items, runtime.GOMAXPROCS(0))
+}
+
+func verifyBatch(items []BatchItem, cores int) []error {
 	errs := make([]error, len(items))
 	var pieces [][]int
 	for _, group := range byKey(items, errs) {
-		pieces = append(pieces, pieceUp(group)...)
+		pieces = append(pieces, pieceUp(group, cores)...)
 	}
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
+	for range min(cores, len(pieces)) {
 		workers.Go(func() {
 			for n := next.Add(1) - 1; n < int64(len(pieces)); n = next.Add(1) - 1 {
 				verifyPiece(items, pieces[n], errs)
@@ -94,8 +98,7 @@ func byKey(items []BatchItem, errs []error) (groups [][]int) {
 
 // pieceUp cuts a group into pieces that are checked together, for every core one and
 // none needlessly small.
-func pieceUp(group []int) (pieces [][]int) {
-	cores := runtime.GOMAXPROCS(0)
+func pieceUp(group []int, cores int) (pieces [][]int) {
 	size := min(max((len(group)+cores-1)/cores, minTogether), maxTogether)
 	for len(group) > 0 {
 		n := min(size, len(group))

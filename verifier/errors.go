@@ -14,6 +14,8 @@ var (
 	ErrMalformed = errors.New("malformed")
 	// ErrBadTrust: the trust file is not what its format says, or contradicts itself.
 	ErrBadTrust = errors.New("bad trust file")
+	// ErrBadState: the state of an audit is not one that can be continued here.
+	ErrBadState = errors.New("the saved audit cannot be used")
 )
 
 // ErrCannotCheck says that what was asked needs a file that was not given, so that

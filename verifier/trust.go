@@ -114,10 +114,7 @@ func ParseTrust(data []byte) (*Trust, error) {
 // Marshal gives the trust file as people read it: indented JSON, after the checks
 // of [ParseTrust].
 func (t *Trust) Marshal() ([]byte, error) {
-	full := *t
-	full.Logs = append([]TrustedLog{}, t.Logs...) // an empty list, never null
-	full.Registries = append([]TrustedRegistry{}, t.Registries...)
-	full.Circuits = append([]TrustedCircuit{}, t.Circuits...)
+	full := t.full()
 	if _, err := full.pin(); err != nil {
 		return nil, err
 	}
@@ -127,6 +124,15 @@ func (t *Trust) Marshal() ([]byte, error) {
 	enc.SetIndent("", "  ")
 	err := enc.Encode(full)
 	return out.Bytes(), err
+}
+
+// full gives the trust file with empty lists in the place of none.
+func (t *Trust) full() *Trust {
+	full := *t
+	full.Logs = append([]TrustedLog{}, t.Logs...)
+	full.Registries = append([]TrustedRegistry{}, t.Registries...)
+	full.Circuits = append([]TrustedCircuit{}, t.Circuits...)
+	return &full
 }
 
 // fingerprintBytes is how much of the digest people compare: 160 bits, so that
