@@ -189,6 +189,9 @@ func (a *audit) compareRoot() {
 func (a *audit) explainRoot() {
 	tree := tlog.TileHashReader(tlog.Tree{N: int64(a.checkpoint.Size), Hash: a.checkpoint.Root}, exportTiles(a.dir))
 	for _, s := range a.suspects {
+		if a.since != nil && s.index < a.since.checkpoint.Size {
+			continue // the hash is of an earlier audit
+		}
 		hashes, err := tree.ReadHashes([]int64{tlog.StoredHashIndex(0, int64(s.index))})
 		if err == nil && hashes[0] != s.leaf {
 			path := bundlePath(s.index/ledger.TileWidth, a.checkpoint.Size)
