@@ -137,8 +137,10 @@ func (b *bundleAudit) checkFacts(name string, r *run) {
 			}
 		}
 	}
-	if c := r.checkTies(); ours > 0 && c.Outcome == Fail {
-		b.problems.add(nil, AuditBundle, fmt.Errorf("%s: %s: %s", name, c.Check, c.Observed))
+	for _, c := range []Check{r.checkContext(), r.checkTies()} {
+		if ours > 0 && c.Outcome == Fail {
+			b.problems.add(nil, AuditBundle, fmt.Errorf("%s: %s: %s", name, c.Check, c.Observed))
+		}
 	}
 	b.note(func(report *BundleReport) {
 		if ours > 0 {

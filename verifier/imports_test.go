@@ -25,7 +25,7 @@ var auditorsModules = []string{
 }
 
 // neverReached are packages below an allowed path that are not allowed.
-var neverReached = []string{module + "ledger/store"}
+var neverReached = []string{module + "ledger/store", module + "internal/simulator"}
 
 // dependencies lists the packages outside the standard library that packages reach
 // without their tests.
@@ -66,5 +66,16 @@ func TestLedgerFormatsReachNoDatabase(t *testing.T) {
 				t.Errorf("the ledger's formats reach %s", path)
 			}
 		}
+	}
+}
+
+// TestNobodyShipsTheSimulator: what makes proofs of false statements is for tests.
+func TestNobodyShipsTheSimulator(t *testing.T) {
+	reached := dependencies(t, module+"cmd/attestry", module+"cmd/attestry-verify", module+"server")
+	if !slices.Contains(reached, module+"verifier") {
+		t.Fatalf("go list gives %v: the test looks at nothing", reached)
+	}
+	if slices.Contains(reached, module+"internal/simulator") {
+		t.Error("a program reaches the simulator")
 	}
 }
