@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/consensys/gnark-crypto/ecc"
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
@@ -144,10 +143,7 @@ func holdTogether(items []BatchItem, piece []int) bool {
 	if err != nil {
 		return false
 	}
-	inputs, cs, ok := combine(vk, sum, weighted, c, coefficients)
-	if !ok {
-		return false
-	}
+	inputs, cs := combine(vk, sum, weighted, c, coefficients)
 	// The loop writes into the lines that it is given: it gets its own copy.
 	fixed, err := curve.MillerLoopFixedQ([]curve.G1Affine{inputs, cs}, []lines{vk.gammaNeg, vk.deltaNeg})
 	if err != nil {
@@ -161,13 +157,52 @@ func holdTogether(items []BatchItem, piece []int) bool {
 }
 
 // combine gives the points that are paired with gamma and delta.
-func combine(vk *VerifyingKey, sum, weighted fr.Element, c []curve.G1Affine, coefficients []fr.Element) (inputs, cs curve.G1Affine, ok bool) {
-	config := ecc.MultiExpConfig{NbTasks: 1} // the other cores have pieces of their own
-	if _, err := inputs.MultiExp(vk.k[:], []fr.Element{sum, weighted}, config); err != nil {
-		return inputs, cs, false
+func combine(vk *VerifyingKey, sum, weighted fr.Element, c []curve.G1Affine, coefficients []fr.Element) (inputs, cs curve.G1Affine) {
+	var x, y big.Int
+	var joint curve.G1Jac
+	joint.JointScalarMultiplication(&vk.k[0], &vk.k[1], sum.BigInt(&x), weighted.BigInt(&y))
+	total := sumOfMultiples(c, coefficients)
+	return *inputs.FromJacobian(&joint), *cs.FromJacobian(&total)
+}
+
+// window is how many bits of every coefficient [sumOfMultiples] takes at a time. For
+// some hundred points 5 is best, and no bad choice for a few.
+const window = 5
+
+// sumOfMultiples gives the sum of the points, each times its coefficient of at most 128
+// bits, by Pippenger's buckets. gnark-crypto's MultiExp does the same for any number
+// of points, with code for every window up to 16 bits: half a megabyte, of which the
+// auditor's program would use one case.
+func sumOfMultiples(points []curve.G1Affine, coefficients []fr.Element) (sum curve.G1Jac) {
+	digits := make([][fr.Bytes]byte, len(coefficients))
+	for i, r := range coefficients {
+		digits[i] = r.Bytes()
 	}
-	_, err := cs.MultiExp(c, coefficients, config)
-	return inputs, cs, err == nil
+	for at := (8*coefficientBytes - 1) / window * window; at >= 0; at -= window {
+		for range window {
+			sum.DoubleAssign()
+		}
+		var buckets [1 << window]curve.G1Jac
+		for i := range points {
+			if d := bitsAt(&digits[i], at); d != 0 {
+				buckets[d].AddMixed(&points[i])
+			}
+		}
+		var running, total curve.G1Jac // total is the sum of d * buckets[d]
+		for d := len(buckets) - 1; d > 0; d-- {
+			running.AddAssign(&buckets[d])
+			total.AddAssign(&running)
+		}
+		sum.AddAssign(&total)
+	}
+	return sum
+}
+
+// bitsAt gives the window of bits that begins at the at-th lowest one of a big-endian
+// number.
+func bitsAt(number *[fr.Bytes]byte, at int) int {
+	low := fr.Bytes - 1 - at/8
+	return (int(number[low]) | int(number[low-1])<<8) >> (at % 8) & (1<<window - 1)
 }
 
 // newCoefficients gives uniform numbers below 2^128.

@@ -1,12 +1,14 @@
 package verifier
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 
+	"github.com/consensys/gnark-crypto/ecc"
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"pgregory.net/rapid"
 
@@ -203,6 +205,35 @@ func TestCoefficients(t *testing.T) {
 		}
 		if or[i] != want || and[i] != 0 {
 			t.Errorf("byte %d: bits %#x ever set, %#x always", i, or[i], and[i])
+		}
+	}
+}
+
+// TestSumOfMultiples holds the sum to gnark-crypto's.
+func TestSumOfMultiples(t *testing.T) {
+	for _, n := range []int{1, 2, 5, 16, 40} {
+		points := make([]curve.G1Affine, n)
+		coefficients := newCoefficients(n)
+		for i := range points {
+			points[i] = simKey().item(t).Proof.c
+		}
+		points[n/2] = points[0] // additions of equal points
+		switch n {
+		case 2:
+			points[1].Neg(&points[0]) // and of opposite ones
+			coefficients[1] = coefficients[0]
+		case 5:
+			coefficients[1].SetZero()
+			coefficients[2].SetOne()
+			coefficients[3].SetUint64(31)
+			coefficients[4].SetBytes(bytes.Repeat([]byte{0xff}, coefficientBytes))
+		}
+		var want curve.G1Jac
+		if _, err := want.MultiExp(points, coefficients, ecc.MultiExpConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := sumOfMultiples(points, coefficients); !got.Equal(&want) {
+			t.Errorf("%d points: another sum than gnark-crypto's", n)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -41,13 +42,21 @@ func Create(name string, mode os.FileMode) (*File, error) {
 
 // Commit writes the data as [Write] does. Where it fails, the temporary file is gone
 // and the name holds what it held.
-func (f *File) Commit(data []byte) (err error) {
+func (f *File) Commit(data []byte) error {
+	return f.CommitFrom(func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// CommitFrom is [File.Commit] of what a function writes, for more than memory holds.
+func (f *File) CommitFrom(write func(w io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("write %s: %w", f.name, err), f.Discard())
 		}
 	}()
-	if _, err := f.temporary.Write(data); err != nil {
+	if err := write(f.temporary); err != nil {
 		return err
 	}
 	if err := errors.Join(f.temporary.Sync(), f.temporary.Close()); err != nil {

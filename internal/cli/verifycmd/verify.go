@@ -20,7 +20,9 @@ type Verify struct {
 	Openings string  `placeholder:"OPENINGS.json" help:"What the asker alone got with the bundle."`
 	Audience string  `placeholder:"WHO" help:"Who you are: a bundle for anybody else fails."`
 	Log      string  `placeholder:"EXPORT_DIR" help:"An export of the log: it is audited first, and says whether a pledge is still live and a newer epoch exists."`
+	State    string  `placeholder:"STATE" help:"An audit that you saved with audit --save-state: it says the same without the export, or is where the audit of --log continues."`
 	At       Instant `placeholder:"TIME" help:"Judge expiry and age as of this instant (RFC 3339) instead of now."`
+	Auditor
 }
 
 // Instant is an instant on the command line, in RFC 3339. The zero value means now.
@@ -44,6 +46,7 @@ Examples:
 
     attestry-verify verify bundle.json --trust trust.json
     attestry-verify verify bundle.json --trust trust.json --request request.json --openings openings.json
+    attestry-verify verify pledge.json --trust trust.json --state audit.state
     attestry-verify verify bundle.json --trust trust.json --audience bank-a --at 2026-06-30T12:00:00Z --json
     cat bundle.json | ATTESTRY_TRUST=trust.json attestry-verify verify -`
 }
@@ -62,6 +65,7 @@ func (v *Verify) Run(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = log.Close() }() // temporary files
 	verdict, err := files.Verify(trust.Trust, log)
 	if err != nil {
 		return explain(err)
@@ -69,12 +73,19 @@ func (v *Verify) Run(env *cli.Env) error {
 	return Print(env, verdict, trust.fingerprint)
 }
 
-// auditLog audits the export that the bundle is to be held to, if one was given.
-func (v *Verify) auditLog(env *cli.Env, trust *verifier.Trust) (*verifier.AuditedLog, error) {
-	if v.Log == "" {
-		return nil, nil
+// auditLog gives the audited log that the bundle is to be held to, if one was given: an
+// earlier audit, an export that is audited now, or the first continued with the second.
+func (v *Verify) auditLog(env *cli.Env, trust *verifier.Trust) (since *verifier.AuditedLog, err error) {
+	if v.State != "" {
+		if since, err = v.open(v.State, trust); err != nil {
+			return nil, fmt.Errorf("--state: %w", err)
+		}
+		env.Note("audited before: %s of log %s", cli.Entries(since.Size()), since.Origin())
 	}
-	report, log, err := verifier.AuditLog(context.Background(), v.Log, trust, nil)
+	if v.Log == "" {
+		return since, nil
+	}
+	report, log, err := verifier.AuditExport(context.Background(), v.Log, trust, verifier.AuditOptions{Since: since})
 	if err != nil {
 		return nil, fmt.Errorf("--log: %w", err)
 	}
