@@ -43,6 +43,8 @@ type Report struct {
 	Timeline   Timeline        `json:"timeline"`
 	Bundles    *BundleReport   `json:"bundles,omitempty"`
 	RestsOn    []Ground        `json:"rests_on"`
+	// At is when the audit began, as [statement.FormatTime] writes it.
+	At string `json:"at"`
 	// Milliseconds is how long the audit took.
 	Milliseconds int64 `json:"duration_ms"`
 }
@@ -152,7 +154,7 @@ func AuditExport(ctx context.Context, dir string, t *Trust, o AuditOptions) (_ *
 		}
 	}
 	report := a.conclude()
-	report.Milliseconds = time.Since(start).Milliseconds()
+	report.At, report.Milliseconds = statement.FormatTime(start), time.Since(start).Milliseconds()
 	if report.OK {
 		log = audited
 	}

@@ -14,12 +14,12 @@ type Ground struct {
 }
 
 // grounds says what the outcome rests on. It is worth no more than the weakest of
-// these.
+// these, and where there are problems, no more than they leave.
 func (a *audit) grounds() []Ground {
 	out := []Ground{
-		{"the entries are those of the signed tree, and follow the log's rules", OnComputation, "rebuilt and replayed here"},
-		{"the checkpoint, the schemas and the epochs are by whom they say", OnPinned, "keys of the trust file"},
-		{"the proofs hold", OnPinned, a.setupGround()},
+		{"the tree, and the log's rules", OnComputation, "rebuilt and replayed here"},
+		{"who signed the checkpoint, the schemas and the epochs", OnPinned, "keys of the trust file"},
+		{"the proofs", OnPinned, a.setupGround()},
 		a.viewGround(),
 	}
 	if a.since != nil {
@@ -30,7 +30,7 @@ func (a *audit) grounds() []Ground {
 	if a.report.Bundles == nil {
 		out = append(out, Ground{"what was asked, and for whom", OnNothing, "the log shows a hash of each question; bundles show the questions"})
 	}
-	return append(out, Ground{"the registries are true, and their trees well formed", OnAgency, "who has the records can confirm a root"})
+	return append(out, Ground{"that the registries are true, and their trees well formed", OnAgency, "who has the records can confirm a root"})
 }
 
 func (a *audit) setupGround() string {
@@ -44,7 +44,7 @@ func (a *audit) setupGround() string {
 
 // viewGround says what there is against a log that shows others another tree.
 func (a *audit) viewGround() Ground {
-	const what = "everyone is shown this log"
+	const what = "that everyone is shown this log"
 	w := a.report.Witnesses
 	if w == nil {
 		return Ground{what, OnLog, "the trust file names no witnesses, so the log could show others another tree"}

@@ -3,6 +3,7 @@ package verifycmd
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 
 	"github.com/attestry/attestry/internal/cli"
@@ -24,7 +25,7 @@ func (p *page) para(class, format string, args ...any) {
 	p.raw(`<p class="%s">%s</p>`, class, esc(fmt.Sprintf(format, args...)))
 }
 
-// table writes a table; a cell that begins with a digit is set as a number.
+// table writes a table; a number is set as one, and a short text stays on its line.
 func (p *page) table(head []string, rows [][]string) {
 	p.raw(`<div class="scroll"><table><thead><tr>`)
 	for _, h := range head {
@@ -35,6 +36,9 @@ func (p *page) table(head []string, rows [][]string) {
 		p.WriteString("<tr>")
 		for _, cell := range row {
 			class := ""
+			if len(cell) < 13 {
+				class = ` class="s"`
+			}
 			if cell != "" && strings.Trim(cell, "0123456789,") == "" {
 				class = ` class="n"`
 			}
@@ -46,9 +50,9 @@ func (p *page) table(head []string, rows [][]string) {
 }
 
 const pageHead = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
 <style>
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#5c6670;--line:#d5dbe1;--paper:#fff;--soft:#f4f6f8;--good:#12683b;--bad:#a31621;--proof:#7a9cc6;--pledge:#2c5a94;--epoch:#c98a1b}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e9ec;--dim:#9aa5b0;--line:#39424b;--paper:#15191d;--soft:#1f252b;--good:#5cc48d;--bad:#ff7b7f;--proof:#5f82ae;--pledge:#a9c8f0;--epoch:#e0ac4f}}
@@ -57,7 +61,7 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem;overflow-wrap:anywhere}h2{f
 .verdict{border-left:.4rem solid;padding:.7rem 1rem;background:var(--soft);font-weight:600;margin:0 0 1rem}.ok{border-color:var(--good);color:var(--good)}.no{border-color:var(--bad);color:var(--bad)}
 .dim,figcaption{color:var(--dim);font-size:.9rem}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.5rem;margin:1rem 0}.facts div{background:var(--soft);padding:.5rem .75rem}.facts b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}.facts span{color:var(--dim);font-size:.85rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;color:var(--dim);font-weight:500;white-space:nowrap}th,td{padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}td{overflow-wrap:anywhere}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;color:var(--dim);font-weight:500;white-space:nowrap}th,td{padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}td{overflow-wrap:anywhere}td.n{font-variant-numeric:tabular-nums}td.n,td.s{white-space:nowrap}
 pre{background:var(--soft);padding:.75rem;overflow-x:auto;font-size:.8rem}figure{margin:0}svg{width:100%;height:auto;display:block}summary{cursor:pointer;color:var(--dim);margin:.5rem 0}
 .key{display:inline-block;width:.7rem;height:.7rem;margin:0 .3rem 0 .9rem}
 </style>
@@ -78,7 +82,7 @@ func auditPage(r *verifier.Report, trust pinned) []byte {
 	p.pinned(r, trust)
 	p.heading("Checkpoint")
 	p.raw("<pre>%s</pre>", html.EscapeString(plainLines(r.Checkpoint)))
-	p.para("dim", "attestry %s. The page is the report of a program that its reader ran; it proves nothing by itself.", cli.Version())
+	p.para("dim", "attestry %s, %s. The page is the report of a program that its reader ran; it proves nothing by itself.", cli.Version(), r.At)
 	p.raw("</body></html>")
 	return []byte(p.String())
 }
@@ -152,6 +156,9 @@ func (p *page) timeline(r *verifier.Report) {
 		p.raw(`<rect x="%.1f" y="0" width="%.1f" height="%d" fill="transparent"/>`, x, width, chartBase)
 		p.bar(x, width, height(b.Proofs), "proof")
 		p.bar(x, width, height(b.Pledges), "pledge")
+		if hasProblem(r, i) {
+			p.raw(`<rect x="%.1f" y="0" width="%.1f" height="%d" fill="var(--bad)" opacity=".35"/>`, x, max(width-1, 2), chartBase)
+		}
 		if b.Epochs > 0 {
 			p.raw(`<rect x="%.1f" y="%d" width="%.1f" height="7" fill="var(--epoch)"/>`, x, chartBase+3, max(width-1, 1))
 		}
@@ -161,11 +168,25 @@ func (p *page) timeline(r *verifier.Report) {
 	p.raw(`<g fill="var(--dim)" font-size="13"><text x="0" y="%d">entry %s</text><text x="%d" y="%d" text-anchor="end">entry %s</text></g></svg>`,
 		chartHeight-4, cli.Count(buckets[0].First), chartWidth, chartHeight-4, cli.Count(max(r.Entries, 1)-1))
 	p.raw(`<figcaption>From the log's first entry that was read to its last; the highest bar is %s.`, cli.Plural(highest, "proof"))
-	for _, k := range [][2]string{{"proof", "proofs"}, {"pledge", "of them pledges"}, {"epoch", "epochs"}} {
+	for _, k := range [][2]string{{"proof", "proofs"}, {"pledge", "of them pledges"}, {"epoch", "epochs"}, {"bad", "problems"}} {
+		if k[0] == "bad" && r.OK {
+			continue
+		}
 		p.raw(`<span class="key" style="background:var(--%s)"></span>%s`, k[0], k[1])
 	}
 	p.raw("</figcaption></figure>")
 	p.epochs(r)
+}
+
+// hasProblem tells whether a problem is of an entry of a bucket.
+func hasProblem(r *verifier.Report, bucket int) bool {
+	from, to := r.Timeline.Buckets[bucket].First, r.Size
+	if bucket+1 < len(r.Timeline.Buckets) {
+		to = r.Timeline.Buckets[bucket+1].First
+	}
+	return slices.ContainsFunc(r.Problems, func(p verifier.Problem) bool {
+		return p.Index != nil && *p.Index >= from && *p.Index < to
+	})
 }
 
 func (p *page) bar(x, width, height float64, colour string) {
@@ -182,7 +203,7 @@ func (p *page) epochs(r *verifier.Report) {
 	if len(marks) == 0 {
 		return
 	}
-	open := " open"
+	open := ` open=""`
 	if len(marks) > fewEpochs {
 		open = ""
 	}
@@ -239,7 +260,7 @@ func (p *page) grounds(r *verifier.Report) {
 	for _, g := range r.RestsOn {
 		rows = append(rows, []string{g.What, string(g.RestsOn), g.Detail})
 	}
-	p.table([]string{"that", "rests on", "by"}, rows)
+	p.table([]string{"what", "rests on", "which means"}, rows)
 }
 
 // pinned shows whose keys the audit went by.
