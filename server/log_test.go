@@ -60,6 +60,45 @@ func TestReadByTilesClient(t *testing.T) {
 	}
 }
 
+// TestFsckOverHTTP has Tessera's checker read the whole log from the running server,
+// and notice what a bad mirror in between changes.
+func TestFsckOverHTTP(t *testing.T) {
+	a := newAgency(t)
+	a.grow(t, 600)
+	handler := newTestServer(t, Config{Trust: a.trust(), Log: a.store}, testLimits()).Handler()
+	partial := a.store.Size() - 2*ledger.TileWidth
+	for name, c := range map[string]struct{ spoiled, missing string }{
+		"honest":                {},
+		"an entry bundle":       {spoiled: "/tile/entries/001"},
+		"a tile of level 0":     {spoiled: "/tile/0/000"},
+		"a partial tile":        {spoiled: fmt.Sprintf("/tile/0/002.p/%d", partial)},
+		"a tile of level 1":     {spoiled: "/tile/1/000.p/2"},
+		"a missing bundle":      {missing: fmt.Sprintf("/tile/entries/002.p/%d", partial)},
+		"a missing full bundle": {missing: "/tile/entries/000"},
+	} {
+		mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == c.missing {
+				http.NotFound(w, r)
+				return
+			}
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, r)
+			body := answer.Body.Bytes()
+			if r.URL.Path == c.spoiled {
+				body[len(body)/2] ^= 1
+			}
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(body)
+		}))
+		fetcher := must(client.NewHTTPFetcher(must(url.Parse(mirror.URL+"/"))(t), mirror.Client()))(t)
+		err := ledgertest.TesseraFsck(t.Context(), a.vkey, fetcher)
+		if honest := c.spoiled+c.missing == ""; honest != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		mirror.Close()
+	}
+}
+
 // httpTiles reads tiles of height 8 for x/mod, whose own paths differ.
 type httpTiles struct {
 	t   *testing.T

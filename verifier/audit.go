@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,8 @@ const (
 	AuditBundle      = "bundle" // a bundle's proofs are the log's, and hide what it shows
 )
 
-// maxProblems bounds a report: beyond it one more only says that there are more.
+// maxProblems bounds a report: of each check so many problems are listed, and beyond
+// that one more says how many there are.
 const maxProblems = 1000
 
 // AuditOptions are the options of an audit. All may be left out.
@@ -376,8 +378,10 @@ func (l *problemList) sorted() []Problem {
 	defer l.mu.Unlock()
 	slices.SortStableFunc(l.list, compareProblems)
 	out := append([]Problem{}, l.list...) // an empty list in JSON, never null
-	if l.more > 0 {
-		out = append(out, Problem{Check: AuditRules, Detail: fmt.Sprintf("%d more problems are not listed", l.more)})
+	for _, check := range slices.Sorted(maps.Keys(l.count)) {
+		if n := l.count[check]; n > maxProblems {
+			out = append(out, Problem{Check: check, Detail: fmt.Sprintf("%d more problems of this check are not listed", n-maxProblems)})
+		}
 	}
 	return out
 }

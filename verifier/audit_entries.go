@@ -186,18 +186,21 @@ func (p *proofPool) finish() {
 	p.workers.Wait()
 }
 
-// problemList gathers problems from several goroutines.
+// problemList gathers problems from several goroutines, up to [maxProblems] of each
+// check: who floods a report with one kind of problem hides no other.
 type problemList struct {
-	mu   sync.Mutex
-	list []Problem
-	more uint64 // beyond maxProblems
+	mu    sync.Mutex
+	list  []Problem
+	count map[string]uint64 // by check, those that are not listed too
 }
 
 func (l *problemList) add(index *uint64, check string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.list) >= maxProblems {
-		l.more++
+	if l.count == nil {
+		l.count = map[string]uint64{}
+	}
+	if l.count[check]++; l.count[check] > maxProblems {
 		return
 	}
 	p := Problem{Check: check, Detail: err.Error()}

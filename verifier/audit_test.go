@@ -247,8 +247,10 @@ func TestProblemsAreBounded(t *testing.T) {
 	for i := range uint64(maxProblems + 7) {
 		l.add(&i, AuditProof, statement.ErrBadValue)
 	}
-	if list := l.sorted(); len(list) != maxProblems+1 || list[maxProblems].Index != nil {
-		t.Errorf("%d problems listed", len(list))
+	l.add(nil, AuditRoot, statement.ErrBadValue) // not drowned by the others
+	list := l.sorted()
+	if len(list) != maxProblems+2 || list[0].Check != AuditRoot || list[maxProblems+1].Detail != "7 more problems of this check are not listed" {
+		t.Errorf("%d problems listed, the last %v", len(list), list[len(list)-1])
 	}
 }
 
