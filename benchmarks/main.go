@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
-	measures := []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger}
+	measures := []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger, measureAudit}
 	if o.Ledger > 0 {
 		measures = []func(context.Context, string, options) ([]figure, error){measureLargeLedger}
 	}
