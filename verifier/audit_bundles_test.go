@@ -121,7 +121,7 @@ func TestAuditBundlesOfPrunedExport(t *testing.T) {
 	for len(w.entries) < 300 {
 		w.commit(testTime)
 	}
-	state := w.audited(key)
+	state := w.savedAudit(key)
 	w.commit(testTime)
 	dir := w.export()
 	pruneExport(t, dir, 300, 301)

@@ -18,6 +18,10 @@ type unpinnedEntry struct {
 	err      error
 }
 
+// maxUnpinned bounds them, so that a log full of them does not fill the memory: those
+// beyond are problems at once.
+const maxUnpinned = 10_000
+
 // logKeys gives the pinned keys of a log. Its first one is among them, or else nothing
 // leads from there to the present one.
 func (p *pins) logKeys(origin string) (keys []ledger.PublicKey) {
@@ -47,6 +51,9 @@ func (a *audit) checkHandedOver(registry string, refused error) error {
 		if k.Key == present && !k.isPinned {
 			return nil
 		}
+	}
+	if len(a.unpinned) >= maxUnpinned {
+		return refused
 	}
 	a.unpinned = append(a.unpinned, unpinnedEntry{a.index, registry, present, refused})
 	return nil

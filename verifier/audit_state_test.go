@@ -61,8 +61,8 @@ func openSaved(t testing.TB, path string, key ed25519.PrivateKey, trust *Trust) 
 	return log, err
 }
 
-// audited gives the state that an audit of a world leaves.
-func (w *world) audited(key ed25519.PrivateKey) string {
+// savedAudit gives the state that an audit of a world leaves.
+func (w *world) savedAudit(key ed25519.PrivateKey) string {
 	w.t.Helper()
 	_, log := auditWith(w.t, w.export(), w.trust(), AuditOptions{})
 	return saveState(w.t, log, key)
@@ -87,7 +87,7 @@ func TestIncrementalAudit(t *testing.T) {
 	var states []string
 	for _, size := range sizes {
 		grow(size)
-		states = append(states, w.audited(key))
+		states = append(states, w.savedAudit(key))
 	}
 	grow(700)
 	full := w.export()
@@ -140,7 +140,7 @@ func pruneExport(t testing.TB, dir string, old, size uint64) (bundles int) {
 // TestIncrementalNothingNew: the same checkpoint again.
 func TestIncrementalNothingNew(t *testing.T) {
 	w, key := auditWorld(t), auditorKey(t)
-	since, err := openSaved(t, w.audited(key), key, w.trust())
+	since, err := openSaved(t, w.savedAudit(key), key, w.trust())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestIncrementalNothingNew(t *testing.T) {
 func TestIncrementalProblems(t *testing.T) {
 	base, key := auditWorld(t), auditorKey(t)
 	base.commit(testTime)
-	state := base.audited(key)
+	state := base.savedAudit(key)
 	size := len(base.entries)
 	// rewritten gives a log that differs from an index on and has its entries signed.
 	rewritten := func(t *testing.T, from, to int) *world {
@@ -231,7 +231,7 @@ func TestIncrementalProblems(t *testing.T) {
 // TestSavedStateRefused changes a saved state in one way each.
 func TestSavedStateRefused(t *testing.T) {
 	w, key := auditWorld(t), auditorKey(t)
-	path := w.audited(key)
+	path := w.savedAudit(key)
 	good := readAll(t, path)
 	if _, err := openSaved(t, path, key, w.trust()); err != nil {
 		t.Fatal(err)
@@ -315,9 +315,9 @@ func TestVerifyBySavedState(t *testing.T) {
 	w, key := newWorld(t, "agency.example/log", titleSchema()), auditorKey(t)
 	r := flatRequest(t, "once: mortgage")
 	b, openings := w.bundle(r, tamper{})
-	live := w.audited(key)
+	live := w.savedAudit(key)
 	w.commit(testTime)
-	newer := w.audited(key)
+	newer := w.savedAudit(key)
 	for _, c := range []struct {
 		state, live string
 		asOf        Outcome

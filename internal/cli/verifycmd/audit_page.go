@@ -102,6 +102,9 @@ func (p *page) findings(r *verifier.Report) {
 		class = "verdict no"
 	}
 	p.para(class, "%s", outcome(r))
+	for _, line := range r.Followed {
+		p.para("", "The log itself changed what the trust file pins: %s.", line)
+	}
 	if len(r.Problems) == 0 {
 		return
 	}

@@ -17,6 +17,7 @@ func hostileReport() (*verifier.Report, pinned) {
 	r := &verifier.Report{
 		Entries: 9, Size: 9, Proofs: 2, Epochs: 1, Origin: hostile, Root: hostile, Checkpoint: hostile + "\n9\n", Since: &since, At: hostile,
 		Problems:   []verifier.Problem{{Index: &index, Check: hostile, Detail: hostile}, {Check: hostile, Detail: hostile}},
+		Followed:   []string{hostile},
 		Witnesses:  &verifier.WitnessCount{Cosigners: []string{hostile}, Quorum: 1, Pinned: 1},
 		Registries: []verifier.RegistryCount{{Registry: hostile, Epochs: 1, Proofs: 2, Scopes: []verifier.ScopeCount{{Scope: hostile, Pledges: 1}}}},
 		Timeline: verifier.Timeline{
