@@ -34,7 +34,7 @@ const StateVersion = 1
 
 const (
 	// spillLimit is how many bytes of rows stay in memory.
-	spillLimit = 32 << 20
+	spillLimit = 16 << 20
 	// rowOverhead is what a row in memory costs beside its bytes, roughly.
 	rowOverhead = 100
 )

@@ -110,18 +110,17 @@ func openState(file *os.File, key ledger.PublicKey, trust statement.Digest, temp
 	if err != nil {
 		return fail(err)
 	}
-	hash := sha256.New()
-	first, header, err := readStateLines(io.TeeReader(file, hash), info.Size()-ed25519.SignatureSize)
+	end := info.Size() - ed25519.SignatureSize
+	first, header, err := readStateLines(file, end)
 	if err != nil {
 		return fail(err)
 	}
-	hash.Reset() // the reader may have read ahead
+	hash := sha256.New()
 	_, _ = hash.Write(first)
 	l, err := header.check(key, trust)
 	if err != nil {
 		return fail(err)
 	}
-	end := info.Size() - ed25519.SignatureSize
 	l.state, err = ledger.OpenSpillState(temporary, file, int64(len(first)), end, hash)
 	if err != nil {
 		return nil, fmt.Errorf("%w (%w)", errStateDamaged, err)
