@@ -35,7 +35,7 @@ func treeProblems(r *Report) []string {
 // TestTesseraAgrees holds an export against Tessera's checker and the audit's tree
 // against it, at the sizes where tiles begin and end.
 func TestTesseraAgrees(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 255, 256, 257, 511, 512, 65535, 65536, 65537 + 300} {
+	for _, n := range []int{0, 1, 2, 255, 256, 257, 511, 512, 65536, 65537 + 300} {
 		w := rawWorld(t, n)
 		dir := w.export()
 		if err := ledgertest.TesseraFsck(t.Context(), w.vkey, client.FileFetcher{Root: dir}); err != nil {
