@@ -150,7 +150,11 @@ func AuditExport(ctx context.Context, dir string, t *Trust, o AuditOptions) (_ *
 		return nil, nil, err
 	}
 	audited := a.audited()
-	if o.Bundles != "" {
+	switch {
+	case o.Bundles == "":
+	case a.report.Entries != a.checkpoint.Size:
+		a.problems.add(nil, AuditBundle, errors.New("the bundles were not checked: the log could not be replayed to its checkpoint"))
+	default:
 		if err := a.checkBundles(ctx, o.Bundles, audited); err != nil {
 			return nil, nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -74,7 +75,7 @@ func eachFile(ctx context.Context, dir string, names chan<- string) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if filepath.Ext(e.Name()) == ".json" && !e.IsDir() {
+			if filepath.Ext(e.Name()) == ".json" && e.Type()&^fs.ModeSymlink == 0 { // no directory, no pipe
 				names <- e.Name()
 			}
 		}

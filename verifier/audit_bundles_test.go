@@ -131,3 +131,24 @@ func TestAuditBundlesOfPrunedExport(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+// TestAuditBundlesNeedTheLog: of a log that could not be replayed nothing is said about
+// bundles, least of all that there are two logs.
+func TestAuditBundlesNeedTheLog(t *testing.T) {
+	w := newWorld(t, "agency.example/log", titleSchema())
+	b, _ := w.bundle(flatRequest(t), tamper{})
+	dir := w.export()
+	if err := os.RemoveAll(filepath.Join(dir, "tile", "entries")); err != nil {
+		t.Fatal(err)
+	}
+	report, _ := auditWith(t, dir, w.trust(), AuditOptions{Bundles: bundleDir(t, map[string][]byte{"b.json": marshalBundle(t, b)})})
+	var bundles []string
+	for _, p := range report.Problems {
+		if p.Check == AuditBundle {
+			bundles = append(bundles, p.Detail)
+		}
+	}
+	if len(bundles) != 1 || !strings.Contains(bundles[0], "not checked") || report.Bundles != nil {
+		t.Errorf("%v", report.Problems)
+	}
+}
