@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -38,6 +39,11 @@ func (g *globals) AfterApply(ctx *kong.Context) error {
 	}
 	if !strings.HasPrefix(ctx.Command(), "verify") {
 		return errors.New("--server: this command cannot be sent to a server in this version")
+	}
+	for _, flag := range []string{"log", "state"} {
+		if isGiven(ctx, flag) {
+			return fmt.Errorf("--%s counts for nothing with --server: the server has its own log, and goes by no audit", flag)
+		}
 	}
 	if isGiven(ctx, "trust") {
 		return errors.New("--trust counts for nothing with --server: the server verifies against its own trust file (without --server it is done here, against yours)")

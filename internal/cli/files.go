@@ -150,19 +150,25 @@ func cause(err error) error {
 
 // Write writes the result.
 func (o *Output) Write(data []byte) error {
+	return o.WriteFrom(func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(data))
+		return err
+	})
+}
+
+// WriteFrom is [Output.Write] of what a function writes, for more than memory holds.
+func (o *Output) WriteFrom(write func(io.Writer) error) error {
 	switch {
 	case o.name == Dash:
-		_, err := o.env.Out.Write(data)
-		return err
+		return write(o.env.Out)
 	case o.file != nil:
-		return o.file.Commit(data)
+		return o.file.CommitFrom(write)
 	}
 	f, err := os.OpenFile(o.name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, bytes.NewReader(data))
-	return errors.Join(err, f.Close())
+	return errors.Join(write(f), f.Close())
 }
 
 // Discard gives up what was not written. It may be called after [Output.Write].

@@ -17,7 +17,7 @@ type Audit struct {
 	Since     string `placeholder:"STATE" help:"Continue the audit that was saved here: only the entries since are read."`
 	SaveState string `placeholder:"STATE" help:"Save the audit here, signed with your key, to continue it later or to verify bundles by it. It may be the file of --since."`
 	Bundles   string `placeholder:"DIR" help:"Check the bundles (*.json) in this directory too: that their proofs are the log's, and of the questions that they show."`
-	HTML      string `name:"html" placeholder:"FILE" help:"Write the report as a page that needs nothing else."`
+	HTML      string `name:"html" placeholder:"FILE" help:"Write the report as a page that needs nothing else; - is standard output, in the place of the report."`
 	Auditor
 }
 
@@ -51,6 +51,13 @@ func (a *Audit) Run(ctx context.Context, env *cli.Env) error {
 		return err
 	}
 	defer state.discard()
+	var html *cli.Output
+	if a.HTML != "" {
+		if html, err = env.Prepare(a.HTML, 0o644); err != nil {
+			return err
+		}
+		defer html.Discard()
+	}
 	report, log, err := a.audit(ctx, env, trust.Trust)
 	if err != nil {
 		return err
@@ -59,10 +66,13 @@ func (a *Audit) Run(ctx context.Context, env *cli.Env) error {
 	if err := state.save(env, log); err != nil {
 		return err
 	}
-	if a.HTML != "" {
-		if err := env.WriteFile(a.HTML, auditPage(report, trust), 0o644); err != nil {
+	if html != nil {
+		if err := html.Write(auditPage(report, trust)); err != nil {
 			return err
 		}
+	}
+	if a.HTML == cli.Dash { // instead of the report
+		return refused(report)
 	}
 	return printReport(env, report, trust.fingerprint)
 }
@@ -95,6 +105,11 @@ func printReport(env *cli.Env, r *verifier.Report, fingerprint string) error {
 	} else if err := printReportText(env, r); err != nil {
 		return err
 	}
+	return refused(r)
+}
+
+// refused gives the error of a report that is no.
+func refused(r *verifier.Report) error {
 	if r.OK {
 		return nil
 	}

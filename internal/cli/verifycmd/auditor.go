@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/attestry/attestry/internal/atomicfile"
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/verifier"
@@ -103,7 +102,7 @@ func (a *Auditor) open(path string, trust *verifier.Trust) (*verifier.AuditedLog
 
 // saved is where an audit is going to be saved.
 type saved struct {
-	file *atomicfile.File // nil: nowhere
+	out  *cli.Output // nil: nowhere
 	path string
 	key  ed25519.PrivateKey
 }
@@ -114,29 +113,26 @@ func (a *Auditor) prepare(env *cli.Env, path string) (s saved, err error) {
 	if path == "" {
 		return s, nil
 	}
+	if path == cli.Dash {
+		return s, errors.New("a saved audit is a file: the report is what goes to standard output")
+	}
 	if s.key, err = a.ensure(env); err != nil {
 		return s, err
 	}
 	s.path = path
-	if s.file, err = atomicfile.Create(path, 0o600); err != nil {
-		return s, fmt.Errorf("%s cannot be written: %w", path, err)
-	}
-	return s, nil
+	s.out, err = env.Prepare(path, 0o600)
+	return s, err
 }
 
 func (s saved) save(env *cli.Env, log *verifier.AuditedLog) error {
-	if s.file == nil {
+	if s.out == nil {
 		return nil
 	}
 	if log == nil {
 		env.Warn("the audit is not saved in %s: only a log without problems can be continued", s.path)
 		return nil
 	}
-	return s.file.CommitFrom(func(w io.Writer) error { return log.Save(w, s.key) })
+	return s.out.WriteFrom(func(w io.Writer) error { return log.Save(w, s.key) })
 }
 
-func (s saved) discard() {
-	if s.file != nil {
-		_ = s.file.Discard() // an unfinished file that nobody misses
-	}
-}
+func (s saved) discard() { s.out.Discard() }
