@@ -57,9 +57,12 @@ type about struct {
 
 // The files of a workspace.
 const (
-	aboutFile     = "workspace.json"
-	ledgerFile    = "ledger.db"
-	lockFile      = "lock"
+	aboutFile  = "workspace.json"
+	ledgerFile = "ledger.db"
+	lockFile   = "lock"
+	// ControlSocket is where the process that serves a workspace can be asked for things,
+	// by its owner alone.
+	ControlSocket = "control.sock"
 	logKeyFile    = "keys/log.key"
 	issuerKeyFile = "keys/issuer.key"
 	circuitsDir   = "circuits"

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/workspace"
@@ -14,7 +16,7 @@ type ledgerBackupCmd struct {
 }
 
 func (*ledgerBackupCmd) Help() string {
-	return `Copies the ledger into a new file of mode 0600. The guard (ledger.db.guard) is not part of the copy and must not be: it stays with the workspace, so that an old copy is noticed. A directory that the ledger is exported to after every backup is the other half: with it a restore reaches the last checkpoint.
+	return `Copies the ledger into a new file of mode 0600. Where attestry serve holds the workspace, it is asked to do so, by a socket in the workspace that its owner alone can open, and goes on serving. The guard (ledger.db.guard) is not part of the copy and must not be: it stays with the workspace, so that an old copy is noticed. A directory that the ledger is exported to after every backup is the other half: with it a restore reaches the last checkpoint.
 
 Examples:
 
@@ -28,18 +30,26 @@ type backupResult struct {
 	Entries uint64 `json:"entries"`
 }
 
-func (c *ledgerBackupCmd) Run(env *cli.Env, g *globals) error {
+func (c *ledgerBackupCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if c.File == cli.Dash {
 		return errBackupToStdout
 	}
-	return g.maintain(func(m *workspace.Maintenance) error {
-		entries, err := m.Backup(c.File)
-		if err != nil {
-			return err
-		}
-		if env.JSON {
-			return env.PrintJSON(backupResult{c.File, entries})
-		}
-		return env.Print("%s copied to %s", cli.Entries(entries), c.File)
+	var entries uint64
+	err := g.maintain(func(m *workspace.Maintenance) (err error) {
+		entries, err = m.Backup(c.File)
+		return err
 	})
+	if errors.Is(err, workspace.ErrInUse) {
+		var through error
+		if entries, through = backupThrough(ctx, g.workspaceDir(), c.File); !errors.Is(through, fs.ErrNotExist) {
+			err = through
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if env.JSON {
+		return env.PrintJSON(backupResult{c.File, entries})
+	}
+	return env.Print("%s copied to %s", cli.Entries(entries), c.File)
 }

@@ -65,6 +65,11 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		cosigning.Go(func() { w.KeepCosigned(ctx, cosignInterval) })
+		stop, err := serveControl(ctx, env, w)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger})
 	})
 }
