@@ -60,33 +60,44 @@ func readTile(tx *bolt.Tx, p ledger.TilePath) ([]byte, error) {
 // The checkpoint comes last, so that whoever reads it finds its tiles. After it the
 // partial tiles go that are full by now, as C2SP tlog-tiles allows: readers ask for
 // the full one instead. progress, if not nil, hears of every file.
+//
+// No transaction is open for longer than one tile takes: what a transaction sees, the
+// database cannot use again, so that a long one would make every append write to new
+// pages of a growing file.
 func (s *Store) Export(dir string, progress func(done, total int)) error {
-	return s.view(func(tx *bolt.Tx) error {
-		signed, c, err := published(tx)
-		if err != nil {
-			return err
-		}
-		old, err := s.checkExport(tx, dir)
-		if err != nil {
-			return err
-		}
-		paths := newTiles(old, c.Size)
-		for i, p := range paths {
-			if err := exportTile(tx, dir, p); err != nil {
-				return err
-			}
-			if progress != nil {
-				progress(i+1, len(paths)+1)
-			}
-		}
-		if err := exportFile(filepath.Join(dir, ledger.CheckpointPath), signed); err != nil {
+	signed, c, old, err := s.beginExport(dir)
+	if err != nil {
+		return err
+	}
+	paths := newTiles(old, c.Size)
+	for i, p := range paths {
+		// The tree of a checkpoint is the same in every later transaction.
+		if err := s.view(func(tx *bolt.Tx) error { return exportTile(tx, dir, p) }); err != nil {
 			return err
 		}
 		if progress != nil {
-			progress(len(paths)+1, len(paths)+1)
+			progress(i+1, len(paths)+1)
 		}
-		return removePartial(dir, old, c.Size)
+	}
+	if err := exportFile(filepath.Join(dir, ledger.CheckpointPath), signed); err != nil {
+		return err
+	}
+	if progress != nil {
+		progress(len(paths)+1, len(paths)+1)
+	}
+	return removePartial(dir, old, c.Size)
+}
+
+// beginExport gives the checkpoint to export, and the size that the directory has.
+func (s *Store) beginExport(dir string) (signed []byte, c ledger.Checkpoint, old uint64, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		if signed, c, err = published(tx); err != nil {
+			return err
+		}
+		old, err = s.checkExport(tx, dir)
+		return err
 	})
+	return signed, c, old, err
 }
 
 // checkExport gives the size of the log that a directory holds already, 0 if none,
