@@ -310,7 +310,7 @@ func (d *deriver) members(group treeKey) (found []*Record, err error) {
 		return err
 	}
 	if d.definition.GroupBy == statement.FieldKey {
-		return found, d.atKey(d.tx, group, take)
+		return found, atKey(d.tx, group, take)
 	}
 	return found, eachPosition(d.own.Bucket(bucketMembers), group, take)
 }
@@ -337,13 +337,13 @@ func (d *deriver) matches(group treeKey) (found []*Record, err error) {
 		return nil
 	}
 	if d.definition.Join.By == statement.FieldKey {
-		return found, d.atKey(d.otherTx, group, take)
+		return found, atKey(d.otherTx, group, take)
 	}
 	return found, eachPosition(d.otherTx.Bucket(bucketSubjects), group, take)
 }
 
 // atKey calls fn with the position of a key, if the registry ever had it.
-func (d *deriver) atKey(tx state, key treeKey, fn func(uint32) error) error {
+func atKey(tx state, key treeKey, fn func(uint32) error) error {
 	position, err := positionOf(tx, key)
 	if errors.Is(err, ErrNoRecord) {
 		return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -30,15 +31,8 @@ func (c *trustExportCmd) Run(env *cli.Env, g *globals) error {
 		if err != nil {
 			return err
 		}
-		document, err := trust.Marshal()
+		fingerprint, err := writeTrust(env, c.Out, trust)
 		if err != nil {
-			return err
-		}
-		fingerprint, err := trust.Fingerprint()
-		if err != nil {
-			return err
-		}
-		if err := env.WriteFile(c.Out, document, 0o644); err != nil {
 			return err
 		}
 		warnDevelopment(env, w)
@@ -48,4 +42,16 @@ func (c *trustExportCmd) Run(env *cli.Env, g *globals) error {
 		}
 		return nil
 	})
+}
+
+// writeTrust writes a trust file, and gives its fingerprint.
+func writeTrust(env *cli.Env, name string, trust *verifier.Trust) (fingerprint string, err error) {
+	document, err := trust.Marshal()
+	if err != nil {
+		return "", err
+	}
+	if fingerprint, err = trust.Fingerprint(); err != nil {
+		return "", err
+	}
+	return fingerprint, env.WriteFile(name, document, 0o644)
 }

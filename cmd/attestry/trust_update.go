@@ -48,15 +48,8 @@ func (c *trustUpdateCmd) Run(ctx context.Context, env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	document, err := next.Marshal()
+	fingerprint, err := writeTrust(env, c.Out, next)
 	if err != nil {
-		return err
-	}
-	fingerprint, err := next.Fingerprint()
-	if err != nil {
-		return err
-	}
-	if err := env.WriteFile(c.Out, document, 0o644); err != nil {
 		return err
 	}
 	env.Note("compare the fingerprint with the agency's, by telephone for example")

@@ -27,15 +27,8 @@ func (c *trustWitnessCmd) Run(env *cli.Env) error {
 		return err
 	}
 	trust.Witnesses = &verifier.TrustedWitnesses{Quorum: c.Quorum, Keys: c.Keys}
-	document, err := trust.Marshal()
+	fingerprint, err := writeTrust(env, c.Out, trust)
 	if err != nil {
-		return err
-	}
-	fingerprint, err := trust.Fingerprint()
-	if err != nil {
-		return err
-	}
-	if err := env.WriteFile(c.Out, document, 0o644); err != nil {
 		return err
 	}
 	env.Note("fingerprint %s", fingerprint)
