@@ -12,17 +12,6 @@ import (
 // (16 · 32 elements of 32 bytes) to stay in a core's first cache.
 const lanes = 32
 
-// maxWidth is the widest permutation.
-const maxWidth = 16
-
-// parameters are those of permutations, for the arithmetic of a batch.
-var parameters = func() (p [maxWidth + 1]*poseidon2.Parameters) {
-	for _, width := range []int{2, 4, 8, 12, 16} {
-		p[width] = poseidon2.NewParameters(width, FullRounds, PartialRounds(width))
-	}
-	return p
-}()
-
 // Batch computes many compressions of one width at once, a state element of 32 of
 // them in one vector, which gnark-crypto multiplies in half the time or less where the
 // processor has AVX-512 with IFMA, and in about the same time elsewhere. It is not safe for
@@ -78,10 +67,8 @@ func (b *Batch) load(in []fr.Element, n int) {
 // permute is the permutation of [poseidon2.Permutation], step for step.
 func (b *Batch) permute() {
 	b.external()
-	const half = FullRounds / 2
-	partial := len(b.parameters.RoundKeys) - FullRounds
 	for round, keys := range b.parameters.RoundKeys {
-		if round >= half && round < half+partial {
+		if isPartial(b.parameters, round) {
 			b.add(b.state[0], &keys[0])
 			b.sBox(b.state[0])
 			b.internal()

@@ -30,10 +30,21 @@ func PartialRounds(width int) int {
 	panic(fmt.Sprintf("poseidon: no instance of width %d", width))
 }
 
+// maxWidth is the widest permutation.
+const maxWidth = 16
+
 // permutations holds one instance a width; an instance has no mutable state.
-var permutations = func() (p [17]*poseidon2.Permutation) {
+var permutations = func() (p [maxWidth + 1]*poseidon2.Permutation) {
 	for _, width := range []int{2, 3, 4, 8, 12, 16} {
 		p[width] = poseidon2.NewPermutation(width, FullRounds, PartialRounds(width))
+	}
+	return p
+}()
+
+// parameters are those of permutations, for the arithmetic in vectors.
+var parameters = func() (p [maxWidth + 1]*poseidon2.Parameters) {
+	for _, width := range []int{2, 4, 8, 12, 16} {
+		p[width] = poseidon2.NewParameters(width, FullRounds, PartialRounds(width))
 	}
 	return p
 }()
@@ -41,12 +52,14 @@ var permutations = func() (p [17]*poseidon2.Permutation) {
 // Compress hashes 2, 3, 4, 8, 12 or 16 elements to one. It panics at any other
 // number of them, or at a lane outside the width.
 func Compress(lane int, in ...fr.Element) fr.Element {
-	var state [16]fr.Element
+	var state [maxWidth]fr.Element
 	width := copy(state[:], in)
 	if width != len(in) || permutations[width] == nil {
 		panic(fmt.Sprintf("poseidon: no instance of width %d", len(in)))
 	}
-	if err := permutations[width].Permutation(state[:width]); err != nil {
+	if width >= minRow {
+		permuteRow(parameters[width], state[:width])
+	} else if err := permutations[width].Permutation(state[:width]); err != nil {
 		panic(err) // the width was just chosen to fit
 	}
 	return *state[lane].Add(&state[lane], &in[lane])
