@@ -9,6 +9,7 @@
 //	DIR/circuits/           proving and verifying keys, named by their hashes
 //	DIR/registries/NAME.db  a registry's records and secrets: private
 //	DIR/witnesses.json      whom the log asks for cosignatures, if anybody
+//	DIR/service.db          organisations, credentials and jobs of a server: private
 //
 // Everything but the verifying keys is readable by its owner alone. [Init] makes
 // one, [Open] opens it and brings registries that a crash left behind up to what
@@ -27,6 +28,7 @@ import (
 	"strings"
 	"sync"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/attestry/attestry/internal/canon"
@@ -59,7 +61,9 @@ type about struct {
 const (
 	aboutFile  = "workspace.json"
 	ledgerFile = "ledger.db"
-	lockFile   = "lock"
+	// serviceFile is made when something is first kept in it.
+	serviceFile = "service.db"
+	lockFile    = "lock"
 	// ControlSocket is where the process that serves a workspace can be asked for things,
 	// by its owner alone.
 	ControlSocket = "control.sock"
@@ -89,6 +93,7 @@ type Workspace struct {
 	mu         sync.Mutex
 	registries map[string]*registry.Store
 	circuits   map[string]*prover.Circuit
+	service    *bbolt.DB // nil until it is asked for
 }
 
 // Open opens the workspace in dir. It fails with [ErrNotWorkspace] or [ErrInUse].
@@ -206,6 +211,10 @@ func (w *Workspace) Close() error {
 		errs = append(errs, r.Close())
 	}
 	w.registries = nil
+	if w.service != nil {
+		errs = append(errs, w.service.Close())
+		w.service = nil
+	}
 	if w.Ledger != nil {
 		errs = append(errs, w.Ledger.Close())
 	}
