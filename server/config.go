@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/verifier"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	// Log is the log whose checkpoint and tiles are public. Without one (nil) the
 	// server only verifies, and their paths answer 404 with the code no_log.
 	Log LogReader
+	// Access says who may use the operations that are not public. Without it (nil)
+	// nobody may.
+	Access *access.Authenticator
 	// Logger gets a line for each request and each failure of the server's own. It
 	// never gets bodies, queries or paths that name no route. Without one, nothing
 	// is logged.

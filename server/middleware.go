@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/attestry/attestry/server/access"
 )
 
 const (
@@ -51,13 +53,18 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
-		s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
+		line := []slog.Attr{
 			slog.String("id", c.Response().Header().Get(headerRequestID)),
 			slog.String("method", methodOf(c)),
 			slog.String("route", routeOf(c)),
 			slog.Int("status", c.Response().Status),
 			slog.Duration("duration", time.Since(start)),
-			slog.Int64("bytes", c.Response().Size))
+			slog.Int64("bytes", c.Response().Size),
+		}
+		if p := access.PrincipalOf(c.Request().Context()); p != nil {
+			line = append(line, slog.String("organisation", p.Organisation.ID), slog.String("credential", p.Credential))
+		}
+		s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request", line...)
 		return nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
@@ -33,6 +34,10 @@ const (
 	CodeInternal         Code = "internal"
 	CodeBusy             Code = "busy"
 	CodeNotReady         Code = "not_ready"
+	CodeUnauthenticated  Code = "unauthenticated"
+	CodeForbidden        Code = "forbidden"
+	CodeTooManyFailures  Code = "too_many_failures"
+	CodeIssuer           Code = "issuer_unavailable"
 )
 
 // kind is what all problems of one code have in common.
@@ -58,6 +63,10 @@ func kinds() []kind {
 		{CodeInternal, http.StatusInternalServerError, "The server failed"},
 		{CodeBusy, http.StatusServiceUnavailable, "The server is busy"},
 		{CodeNotReady, http.StatusServiceUnavailable, "The server is not ready"},
+		{CodeUnauthenticated, http.StatusUnauthorized, "The request is nobody's"},
+		{CodeForbidden, http.StatusForbidden, "The credential does not allow this"},
+		{CodeTooManyFailures, http.StatusTooManyRequests, "Too many credentials were not good"},
+		{CodeIssuer, http.StatusServiceUnavailable, "The credential cannot be checked now"},
 	}
 }
 
@@ -85,6 +94,17 @@ func newProblem(code Code, format string, args ...any) *problem {
 	if p.status == http.StatusServiceUnavailable {
 		p.retry = retryAfter
 	}
+	return p
+}
+
+// refused gives the problem that a refused credential is.
+func refused(r *access.Refusal) *problem {
+	code := map[int]Code{
+		http.StatusUnauthorized: CodeUnauthenticated, http.StatusForbidden: CodeForbidden,
+		http.StatusTooManyRequests: CodeTooManyFailures, http.StatusServiceUnavailable: CodeIssuer,
+	}[r.Status]
+	p := newProblem(code, "%s", r.Detail)
+	p.retry = r.Retry
 	return p
 }
 

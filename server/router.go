@@ -11,12 +11,17 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
 
+	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
 )
 
 // newRouter puts the handlers behind the middleware. What concerns every request
 // is outermost; what an operation's description asks for is around the operation.
-func (s *Server) newRouter(document *openapi3.T) *echo.Echo {
+func (s *Server) newRouter(document *openapi3.T) (*echo.Echo, error) {
+	rules, err := access.Rules(document)
+	if err != nil {
+		return nil, err
+	}
 	e := echo.New()
 	// The default trusts X-Forwarded-For, which any client can send.
 	e.IPExtractor = echo.ExtractIPDirect()
@@ -24,9 +29,9 @@ func (s *Server) newRouter(document *openapi3.T) *echo.Echo {
 	e.Binder = strictBinder{}
 	e.Use(requestID, s.accessLog, s.recoverPanics, securityHeaders, onePath, allowedMethods)
 	api.RegisterHandlersWithOptions(withHead{e}, api.NewStrictHandler(handlers{s}, nil), api.RegisterHandlersOptions{
-		OperationMiddlewares: s.operationMiddleware(document),
+		OperationMiddlewares: s.operationMiddleware(document, rules),
 	})
-	return e
+	return e, nil
 }
 
 // withHead registers HEAD wherever GET is; net/http leaves the body out.
@@ -39,12 +44,12 @@ func (w withHead) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc)
 }
 
 // operationMiddleware gives what stands before each operation, by its id.
-func (s *Server) operationMiddleware(document *openapi3.T) map[string][]echo.MiddlewareFunc {
+func (s *Server) operationMiddleware(document *openapi3.T, rules map[string]access.Rule) map[string][]echo.MiddlewareFunc {
 	out := map[string][]echo.MiddlewareFunc{}
 	for path, item := range document.Paths.Map() {
 		for method, operation := range item.Operations() {
 			route := &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: operation}
-			steps := []echo.MiddlewareFunc{}
+			steps := []echo.MiddlewareFunc{s.config.Access.Require(rules[operation.OperationID])}
 			if operation.RequestBody != nil {
 				steps = append(steps, s.readBody(operation.RequestBody.Value.Content), s.inTurn, strictMembers)
 			}
@@ -85,6 +90,10 @@ func (s *Server) asProblem(err error, c echo.Context) *problem {
 	var p *problem
 	if errors.As(err, &p) {
 		return p
+	}
+	var refusal *access.Refusal
+	if errors.As(err, &refusal) {
+		return refused(refusal)
 	}
 	var h *echo.HTTPError
 	if errors.As(err, &h) {

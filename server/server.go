@@ -52,7 +52,9 @@ func newServer(c Config, l limits) (*Server, error) {
 	if s.pages, err = newPages(document, c.Log != nil); err != nil {
 		return nil, err
 	}
-	s.handler = s.newRouter(document)
+	if s.handler, err = s.newRouter(document); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/server"
+	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
 )
@@ -70,8 +71,21 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 			return err
 		}
 		defer stop()
-		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger})
+		a, err := authenticator(w)
+		if err != nil {
+			return err
+		}
+		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger, Access: a})
 	})
+}
+
+// authenticator finds who requests are from by the workspace's directory.
+func authenticator(w *workspace.Workspace) (*access.Authenticator, error) {
+	d, err := directory(w)
+	if err != nil {
+		return nil, err
+	}
+	return access.NewAuthenticator(access.Options{Directory: d})
 }
 
 // trust gives the trust file that was named, else the workspace's own.

@@ -1,0 +1,92 @@
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// BindCertificate makes a client certificate a credential: by its public key
+// (KindCertificate), so that whoever holds the private key is the organisation, whatever
+// authority issued the certificate; or by its subject (KindSubject), so that every
+// certificate of exactly that subject is, if the authority that the server's TLS names
+// issued it. It fails with [ErrInvalid], with [ErrNotFound] where there is no such organisation, and with
+// [ErrExists] where the same is bound already and counts.
+func (d *Directory) BindCertificate(n NewKey, kind Kind, certificate *x509.Certificate) (Key, error) {
+	if kind != KindCertificate && kind != KindSubject {
+		return Key{}, fmt.Errorf("%w: a certificate is bound as %s or %s", ErrInvalid, KindCertificate, KindSubject)
+	}
+	if kind == KindSubject && certificate.Subject.String() == "" {
+		return Key{}, fmt.Errorf("%w: the certificate has no subject", ErrInvalid)
+	}
+	proof := proofOf(kind, certificate)
+	r, err := d.newRecord(n, kind, proof)
+	if err != nil {
+		return Key{}, err
+	}
+	if kind == KindCertificate {
+		r.Certificate = r.Proof
+	} else {
+		r.Subject = certificate.Subject.String()
+	}
+	index := certificateIndex(kind, proof)
+	return r.Key, d.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(certificatesBucket))
+		if id := b.Get(index); id != nil {
+			bound, err := findRecord(tx, string(id))
+			if err != nil {
+				return err
+			}
+			if bound.State(d.now()) == nil {
+				return fmt.Errorf("%w: the certificate is bound to %s as %s", ErrExists, bound.Organisation, bound.ID)
+			}
+		}
+		if err := b.Put(index, []byte(r.ID)); err != nil {
+			return err
+		}
+		return addRecord(tx, r)
+	})
+}
+
+// proofOf hashes what binds a certificate. A subject is compared byte for byte, as it is
+// encoded: names that merely read the same are not the same.
+func proofOf(kind Kind, certificate *x509.Certificate) [sha256.Size]byte {
+	if kind == KindSubject {
+		return sha256.Sum256(certificate.RawSubject)
+	}
+	return sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+}
+
+func certificateIndex(kind Kind, proof [sha256.Size]byte) []byte {
+	return []byte(string(kind) + ":" + hex.EncodeToString(proof[:]))
+}
+
+// certificateRecord finds whose a certificate is that a client has shown, and proved in
+// the handshake to have the private key of. Its subject counts only where the chain was
+// verified.
+func certificateRecord(tx *bbolt.Tx, certificate *x509.Certificate, verified bool) (record, error) {
+	kinds := []Kind{KindCertificate}
+	if verified {
+		kinds = append(kinds, KindSubject)
+	}
+	for _, kind := range kinds {
+		id := tx.Bucket([]byte(certificatesBucket)).Get(certificateIndex(kind, proofOf(kind, certificate)))
+		if id != nil {
+			return findRecord(tx, string(id))
+		}
+	}
+	return record{}, ErrBadCredential
+}
+
+// inTime holds a certificate to its own validity: a connection may outlive it, and one
+// that is bound by its key was never verified.
+func inTime(certificate *x509.Certificate, now time.Time) error {
+	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+		return ErrExpired
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package access
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// FailureLimit bounds false credentials by the client's address: a bucket of Burst that
+// one of Every refills. Zero fields are the defaults.
+type FailureLimit struct {
+	Burst int
+	Every time.Duration
+}
+
+const (
+	// Secrets have 256 bits, so that no rate finds one; the bound keeps guessing out of
+	// logs and issuers unasked, and leaves room for a client that is set up wrongly.
+	defaultFailureBurst = 20
+	defaultFailureEvery = 5 * time.Second
+	// maxFailing is how many addresses are remembered, some 200 bytes each. Who comes
+	// from more addresses than that has the least recent ones forgotten.
+	maxFailing = 1 << 14
+	// maxGood is how many credentials are remembered that were good.
+	maxGood = 1 << 12
+	// prefixIPv6 is what one client has of IPv6.
+	prefixIPv6 = 64
+)
+
+// failures counts false credentials by address, and remembers which ones were good.
+type failures struct {
+	limit FailureLimit
+	seen  *lru.Cache[netip.Prefix, *rate.Limiter]
+	good  *lru.Cache[fingerprint, struct{}]
+}
+
+// fingerprint is a hash of the credentials of a request.
+type fingerprint [sha256.Size]byte
+
+// presented takes the fingerprint of whatever a request has that could be a credential.
+func presented(r *http.Request) (f fingerprint, any bool) {
+	values := r.Header.Values("Authorization")
+	var leaf []byte
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		leaf = r.TLS.PeerCertificates[0].Raw
+	}
+	if len(values) == 0 && leaf == nil {
+		return f, false
+	}
+	return sha256.Sum256([]byte(fmt.Sprintf("%q %x", values, leaf))), true
+}
+
+func newFailures(l FailureLimit) (*failures, error) {
+	if l.Burst < 0 || l.Every < 0 {
+		return nil, fmt.Errorf("%w: a negative limit of failures", ErrInvalid)
+	}
+	if l.Burst == 0 {
+		l.Burst = defaultFailureBurst
+	}
+	if l.Every == 0 {
+		l.Every = defaultFailureEvery
+	}
+	seen, err := lru.New[netip.Prefix, *rate.Limiter](maxFailing)
+	if err != nil {
+		return nil, err
+	}
+	good, err := lru.New[fingerprint, struct{}](maxGood)
+	return &failures{l, seen, good}, err
+}
+
+// client gives what stands for a client: an IPv4 address or an IPv6 network. Addresses
+// that are none count as one client.
+func client(address string) netip.Prefix {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = prefixIPv6
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// wait says how long an address has to wait until it may present a credential; 0: not.
+func (f *failures) wait(address string, now time.Time) time.Duration {
+	l, ok := f.seen.Get(client(address))
+	if !ok {
+		return 0
+	}
+	missing := 1 - l.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return max(time.Second, time.Duration(missing*float64(f.limit.Every)))
+}
+
+// wasGood tells whether credentials were good when they were last looked at.
+func (f *failures) wasGood(shown fingerprint) bool { return f.good.Contains(shown) }
+
+func (f *failures) succeeded(shown fingerprint) { f.good.Add(shown, struct{}{}) }
+
+// failed counts a false credential.
+func (f *failures) failed(address string, shown fingerprint, now time.Time) {
+	f.good.Remove(shown)
+	key := client(address)
+	fresh := rate.NewLimiter(rate.Every(f.limit.Every), f.limit.Burst)
+	l, known, _ := f.seen.PeekOrAdd(key, fresh)
+	if !known {
+		l = fresh
+	}
+	l.AllowN(now, 1)
+}
