@@ -3,13 +3,14 @@ package canon
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 )
 
 // plain rewrites a document in its canonical form without building a tree, which
 // is several times faster. It knows the documents that attestry itself writes:
-// strings of printable ASCII without an escape, integers, booleans. Whatever else
-// it meets, right or wrong, it leaves to the slow way, so that there is one place
-// that refuses.
+// strings that are spelled canonically, names of printable ASCII, integers,
+// booleans. Whatever else it meets, right or wrong, it leaves to the slow way, so
+// that there is one place that refuses.
 type plain struct {
 	in, out []byte
 	members []span // those of all open objects
@@ -62,7 +63,7 @@ func (p *plain) value(depth int) bool {
 	}
 	switch b := p.in[0]; {
 	case b == '"':
-		_, ok := p.text()
+		_, _, ok := p.text()
 		return ok
 	case b == '{':
 		return p.object(depth)
@@ -79,18 +80,41 @@ func (p *plain) value(depth int) bool {
 	return false
 }
 
-// text writes a string, and gives it without its quotes.
-func (p *plain) text() ([]byte, bool) {
-	for i := 1; i < len(p.in); i++ {
-		switch b := p.in[i]; {
-		case b == '"':
+// text writes a string, and gives it without its quotes. ascii says that it is
+// printable ASCII without an escape.
+func (p *plain) text() (text []byte, ascii, ok bool) {
+	ascii = true
+	for i := 1; i < len(p.in); {
+		b := p.in[i]
+		if b == '"' {
 			text := p.in[1:i]
-			return text, p.copy(i + 1)
-		case b < ' ' || b > '~' || b == '\\':
-			return nil, false
+			return text, ascii, p.copy(i + 1)
 		}
+		n := 1
+		if b < ' ' || b > '~' || b == '\\' {
+			ascii = false
+			if n = canonicalLength(p.in[i:]); n == 0 {
+				return nil, false, false
+			}
+		}
+		i += n
 	}
-	return nil, false
+	return nil, false, false
+}
+
+// canonicalLength gives the length of an escape, or of a character beyond ASCII, that
+// a string begins with, or 0 where its canonical form could be another one.
+func canonicalLength(in []byte) int {
+	if in[0] == '\\' {
+		if len(in) > 1 && bytes.IndexByte([]byte(`btnfr"\`), in[1]) >= 0 {
+			return 2
+		}
+		return 0
+	}
+	if r, n := utf8.DecodeRune(in); in[0] >= utf8.RuneSelf && r != utf8.RuneError {
+		return n
+	}
+	return 0
 }
 
 func (p *plain) integer() bool {
@@ -149,8 +173,8 @@ func (p *plain) member(depth int) bool {
 		return false
 	}
 	start := len(p.out)
-	name, ok := p.text()
-	if !ok || !p.next(':') {
+	name, ascii, ok := p.text()
+	if !ok || !ascii || !p.next(':') {
 		return false
 	}
 	p.out = append(p.out, ':')
