@@ -4,33 +4,33 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+
+	"github.com/attestry/attestry/server/api"
 )
 
 // readBody reads a request's body whole, within the limit and in time, if it is of
 // a media type that the operation takes.
-func (s *Server) readBody(content openapi3.Content) echo.MiddlewareFunc {
+func (s *Server) readBody(content openapi3.Content, limit int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			if err := checkMediaType(r.Header, content); err != nil {
 				return err
 			}
-			if r.ContentLength > s.limits.body {
-				return tooLarge(s.limits.body)
+			if r.ContentLength > limit {
+				return tooLarge(limit)
 			}
 			// The writer beneath echo's: it is told to close the connection.
-			body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, s.limits.body))
+			body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
 			if err != nil {
 				return bodyProblem(err)
 			}
@@ -115,56 +115,9 @@ func strictMembers(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// members splits a JSON object into its members, whose values keep their bytes.
-func members(data []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("it is not UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return nil, errors.New("it is not a JSON object")
-	}
-	out := map[string]json.RawMessage{}
-	for dec.More() {
-		name, value, err := member(dec)
-		if err != nil {
-			return nil, err
-		}
-		if _, ok := out[name]; ok {
-			return nil, fmt.Errorf("member %q twice", name)
-		}
-		out[name] = value
-	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return nil, notJSON(dec)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("bytes after its end, at offset %d", dec.InputOffset())
-	}
-	return out, nil
-}
-
-func member(dec *json.Decoder) (name string, value json.RawMessage, err error) {
-	token, err := dec.Token()
-	if err != nil {
-		return "", nil, notJSON(dec)
-	}
-	name, ok := token.(string)
-	if !ok || strings.ContainsRune(name, utf8.RuneError) {
-		return "", nil, notJSON(dec)
-	}
-	if err := dec.Decode(&value); err != nil {
-		return "", nil, notJSON(dec)
-	}
-	return name, value, nil
-}
-
-// notJSON says where, and not what: the offset is enough to find it.
-func notJSON(dec *json.Decoder) error { return fmt.Errorf("not JSON at offset %d", dec.InputOffset()) }
-
 // strictBinder decodes a body for the generated code. Names were held to the
 // document's, letter by letter, before: encoding/json alone would take BUNDLE for
-// bundle.
+// bundle. Bodies that are read under load have readers of their own, see [ownReader].
 type strictBinder struct{}
 
 // Bind implements echo.Binder.
@@ -173,6 +126,12 @@ func (strictBinder) Bind(to any, c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	switch to := to.(type) {
+	case *api.VerifyRequest:
+		return readVerifyRequest(body, to)
+	case *api.VerifyBatchRequest:
+		return readVerifyBatchRequest(body, to)
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(to); err != nil {
@@ -180,3 +139,8 @@ func (strictBinder) Bind(to any, c echo.Context) error {
 	}
 	return nil
 }
+
+// ownReader tells the operations whose bodies strictBinder holds to their schemas by
+// itself, in one pass. The general way decodes a body three times, which costs half as
+// much as verifying the bundle in it.
+func ownReader(operation string) bool { return operation == "Verify" || operation == "VerifyBatch" }

@@ -60,6 +60,9 @@ const (
 	// MaxBodyBytes bounds a request's body. The parsers of a bundle and of openings
 	// take a mebibyte each; a bundle of one fact has some 15 kB.
 	MaxBodyBytes = 2 << 20
+	// MaxBatchBytes bounds the body of a batch: as many bundles as it may hold, twice as
+	// large as those of one fact are.
+	MaxBatchBytes = 4 << 20
 	// maxHeaderBytes bounds a request's first line and header, to which net/http adds
 	// 4 KiB. No client needs a tenth of it.
 	maxHeaderBytes = 16 << 10
@@ -92,7 +95,7 @@ const (
 
 // limits are the figures above, in one place so that tests can shorten them.
 type limits struct {
-	body                                 int64
+	body, batch                          int64
 	header                               int
 	readHeader, read, write, idle, queue time.Duration
 	// verifications at once. They are pure computation: a few more than there are
@@ -102,8 +105,16 @@ type limits struct {
 
 func defaultLimits() limits {
 	return limits{
-		body: MaxBodyBytes, header: maxHeaderBytes,
+		body: MaxBodyBytes, batch: MaxBatchBytes, header: maxHeaderBytes,
 		readHeader: readHeaderTimeout, read: readTimeout, write: writeTimeout, idle: idleTimeout, queue: busyWait,
 		verifications: 2 * runtime.GOMAXPROCS(0),
 	}
+}
+
+// bodyOf bounds the body of an operation.
+func (l limits) bodyOf(operation string) int64 {
+	if operation == "VerifyBatch" {
+		return l.batch
+	}
+	return l.body
 }

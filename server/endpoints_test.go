@@ -216,7 +216,7 @@ func TestOpenAPIDocument(t *testing.T) {
 		OpenAPI string                     `json:"openapi"`
 		Paths   map[string]json.RawMessage `json:"paths"`
 	}
-	if err := json.Unmarshal([]byte(served), &document); err != nil || document.OpenAPI != "3.1.0" || len(document.Paths) != 7 {
+	if err := json.Unmarshal([]byte(served), &document); err != nil || document.OpenAPI != "3.1.0" || len(document.Paths) != 8 {
 		t.Errorf("%v, OpenAPI %q with %d paths", err, document.OpenAPI, len(document.Paths))
 	}
 	index := text(t, do(h, request("GET", "/", "")))

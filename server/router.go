@@ -51,7 +51,10 @@ func (s *Server) operationMiddleware(document *openapi3.T, rules map[string]acce
 			route := &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: operation}
 			steps := []echo.MiddlewareFunc{s.config.Access.Require(rules[operation.OperationID])}
 			if operation.RequestBody != nil {
-				steps = append(steps, s.readBody(operation.RequestBody.Value.Content), s.inTurn, strictMembers)
+				steps = append(steps, s.readBody(operation.RequestBody.Value.Content, s.limits.bodyOf(operation.OperationID)), s.inTurn)
+				if !ownReader(operation.OperationID) {
+					steps = append(steps, strictMembers)
+				}
 			}
 			out[operation.OperationID] = append(steps, validate(route))
 		}

@@ -19,6 +19,7 @@ func validate(route *routers.Route) echo.MiddlewareFunc {
 		// Nothing is filled in: the handlers see what the client sent.
 		SkipSettingDefaults:               true,
 		RejectWhenRequestBodyNotSpecified: true,
+		ExcludeRequestBody:                ownReader(route.Operation.OperationID),
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

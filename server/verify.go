@@ -23,15 +23,22 @@ func (h handlers) Verify(_ context.Context, request api.VerifyRequestObject) (ap
 		return nil, err
 	}
 	verdict, err := h.verifier.Load().Verify(bundle, options)
-	switch {
-	case errors.Is(err, verifier.ErrCannotCheck):
-		return nil, newProblem(CodeCannotCheck, "%s", explain(err))
-	case errors.Is(err, verifier.ErrMalformed):
-		return nil, newProblem(CodeMalformed, "%s", explain(err))
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, verifyProblem(err)
 	}
 	return api.Verify200JSONResponse(*verdict), nil
+}
+
+// verifyProblem makes a problem of what the verifier gives in place of a verdict. Any
+// other error is the server's.
+func verifyProblem(err error) error {
+	switch {
+	case errors.Is(err, verifier.ErrCannotCheck):
+		return newProblem(CodeCannotCheck, "%s", explain(err))
+	case errors.Is(err, verifier.ErrMalformed):
+		return newProblem(CodeMalformed, "%s", explain(err))
+	}
+	return err
 }
 
 // readVerify gives the parts of a body to their parsers, byte for byte.

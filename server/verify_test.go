@@ -244,6 +244,7 @@ func TestMalformed(t *testing.T) {
 			if len(p.Detail) > maxDetail+len("…") {
 				t.Errorf("a detail of %d bytes", len(p.Detail))
 			}
+			malformedItem(t, h, object("bundle", x.bundle), c.body, p)
 		})
 	}
 	for _, private := range []string{canary, askedSubject, revealedValue, x.bundle[:40], "bank-a"} {
@@ -251,8 +252,8 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("the log holds %q", private)
 		}
 	}
-	if n := strings.Count(logged.String(), `"msg":"request"`); n != len(cases) {
-		t.Errorf("%d lines in the access log for %d requests", n, len(cases))
+	if n := strings.Count(logged.String(), `"msg":"request"`); n != 2*len(cases) {
+		t.Errorf("%d lines in the access log for %d requests", n, 2*len(cases))
 	}
 }
 

@@ -104,7 +104,7 @@ func (b *bundleAudit) checkFile(name string) {
 	}
 	var r *run
 	if err == nil {
-		r, err = b.verifier.newRun(bundle, Options{Log: b.log})
+		r, err = b.verifier.newRun(bundle, Options{Log: b.log}, newHeads())
 	}
 	if err != nil {
 		b.problems.add(nil, AuditBundle, fmt.Errorf("%s: %w", name, err))

@@ -21,7 +21,7 @@ func (r *run) checkProof(f *view) Check {
 	for i, p := range f.proofs {
 		err := f.checkPublic(p.entry.Public)
 		if err == nil {
-			err = pinned.key.VerifyEntry(p.entry)
+			err = r.checkEntry(pinned.key, p.entry)
 		}
 		if err != nil {
 			return fail(CheckProof, OnComputation, expected, fmt.Sprintf("proof %d: %v", i, err))

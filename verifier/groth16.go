@@ -158,15 +158,21 @@ func (vk *VerifyingKey) Verify(p *Groth16Proof, d statement.Element) error {
 // VerifyEntry checks the proof of a ledger entry for the D that follows from the
 // entry. It fails with [ErrEncoding] or [ErrProof].
 func (vk *VerifyingKey) VerifyEntry(e *ledger.ProofEntry) error {
+	item, err := vk.batchItem(e)
+	if err != nil {
+		return err
+	}
+	return vk.Verify(item.Proof, item.D)
+}
+
+// batchItem reads the proof of an entry and what it is to prove.
+func (vk *VerifyingKey) batchItem(e *ledger.ProofEntry) (BatchItem, error) {
 	d, err := e.D()
 	if err != nil {
-		return err
+		return BatchItem{}, err
 	}
 	p, err := ParseProof(e.Proof)
-	if err != nil {
-		return err
-	}
-	return vk.Verify(p, d)
+	return BatchItem{vk, p, d}, err
 }
 
 // input gives K[0] + d*K[1].

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -35,14 +36,35 @@ type head struct {
 	unknownErr   error    // why a signature on it does not verify, or is nobody's
 }
 
-// reader reads the entries of one bundle. The facts' entries mostly share one
-// checkpoint, whose signatures it verifies once.
-type reader struct {
-	pins  *pins
-	heads map[string]head // by the signed checkpoint
+// heads are checkpoints that were read under one trust file, by their signed bytes.
+type heads struct {
+	mu  sync.Mutex
+	all map[string]head
 }
 
-func (p *pins) newReader() *reader { return &reader{p, map[string]head{}} }
+func newHeads() *heads { return &heads{all: map[string]head{}} }
+
+func (h *heads) get(signed []byte) (head, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found, ok := h.all[string(signed)]
+	return found, ok
+}
+
+func (h *heads) put(signed []byte, found head) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all[string(signed)] = found
+}
+
+// reader reads the entries of bundles. They mostly share one checkpoint, whose
+// signatures it verifies once.
+type reader struct {
+	pins  *pins
+	heads *heads
+}
+
+func (p *pins) newReader() *reader { return &reader{p, newHeads()} }
 
 // locate parses an entry and its inclusion proof, which may be left out. Its error
 // is [ErrMalformed]; whether the proof holds is in the result.
@@ -72,7 +94,7 @@ func locate[E ledger.Entry](r *reader, what string, data []byte, inclusion strin
 }
 
 func (r *reader) place(data []byte, in *ledger.Inclusion) (place, error) {
-	h, ok := r.heads[string(in.Checkpoint)]
+	h, ok := r.heads.get(in.Checkpoint)
 	if !ok {
 		c, err := ledger.ReadCheckpoint(in.Checkpoint)
 		if err != nil {
@@ -81,7 +103,7 @@ func (r *reader) place(data []byte, in *ledger.Inclusion) (place, error) {
 		h = head{checkpoint: c, signatureErr: r.pins.checkLogSignature(in.Checkpoint, c)}
 		h.strangers, h.unknownErr = r.pins.checkSignatures(in.Checkpoint, c.Origin)
 		h.witnesses = r.pins.cosigners(in.Checkpoint)
-		r.heads[string(in.Checkpoint)] = h
+		r.heads.put(in.Checkpoint, h)
 	}
 	return place{logged: true, index: in.Index, pathErr: checkPath(data, in, h.checkpoint), head: h}, nil
 }

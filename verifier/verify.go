@@ -58,10 +58,15 @@ func Verify(b *Bundle, o Options) (*Verdict, error) {
 // ([ErrMalformed]), or something that the request asks to be opened needs a file
 // that was not given ([ErrCannotCheck]).
 func (v *Verifier) Verify(b *Bundle, o Options) (*Verdict, error) {
-	r, err := v.newRun(b, o)
+	r, err := v.newRun(b, o, newHeads())
 	if err != nil {
 		return nil, err
 	}
+	return r.verdict()
+}
+
+// verdict makes all checks.
+func (r *run) verdict() (*Verdict, error) {
 	checks := []Check{pass(CheckFormat, OnComputation, BundleFormat, fmt.Sprintf("%s with %d %s", BundleFormat, len(r.facts), plural(len(r.facts), "fact")))}
 	for _, f := range r.facts {
 		for _, check := range r.steps() {
@@ -90,6 +95,7 @@ type run struct {
 	// completed is the request that the prover completed, of the openings
 	completed *statement.Request
 	facts     []*view
+	batched   batched                // the proofs that were checked with others'
 	roots     map[treeHead]tlog.Hash // of the checkpoints, to see a split view
 	cannot    error                  // the first thing that could not be checked
 }
@@ -100,7 +106,9 @@ type treeHead struct {
 	size   uint64
 }
 
-func (v *Verifier) newRun(b *Bundle, o Options) (*run, error) {
+// newRun reads a bundle. heads are those of checkpoints that were read for other
+// bundles under the same pins.
+func (v *Verifier) newRun(b *Bundle, o Options, heads *heads) (*run, error) {
 	if err := b.validate(); err != nil {
 		return nil, err
 	}
@@ -122,9 +130,9 @@ func (v *Verifier) newRun(b *Bundle, o Options) (*run, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.pins = narrowed
+		r.pins, heads = narrowed, newHeads()
 	}
-	reader := r.pins.newReader()
+	reader := &reader{r.pins, heads}
 	for i := range b.Facts {
 		f, err := reader.view(&b.Facts[i])
 		if err != nil {

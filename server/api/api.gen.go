@@ -42,6 +42,20 @@ type Status struct {
 // Verdict The list of everything that was and was not checked.
 type Verdict = verifier.Verdict
 
+// VerifyBatchRequest What is to be checked, item by item.
+type VerifyBatchRequest struct {
+	Items []json.RawMessage `json:"items"`
+}
+
+// VerifyBatchResult defines model for VerifyBatchResult.
+type VerifyBatchResult struct {
+	// Ok Every item has a verdict, and every verdict is a yes.
+	Ok bool `json:"ok"`
+
+	// Results In the order of the items.
+	Results []VerifyResult `json:"results"`
+}
+
 // VerifyRequest What is to be checked. Only the bundle is needed; a check whose input is absent is skipped and says so.
 type VerifyRequest struct {
 	// At The instant (RFC 3339) as of which expiry and age are judged. Without it, now.
@@ -58,6 +72,15 @@ type VerifyRequest struct {
 
 	// Request What the bundle should answer, as a JSON object, or a string that holds its YAML or JSON text.
 	Request json.RawMessage `json:"request,omitempty"`
+}
+
+// VerifyResult The verdict on one item, or the problem for which there is none.
+type VerifyResult struct {
+	// Problem A problem (RFC 9457). Programs go by code, people read detail.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Verdict The list of everything that was and was not checked.
+	Verdict *Verdict `json:"verdict,omitempty"`
 }
 
 // IfNoneMatch defines model for IfNoneMatch.
@@ -77,6 +100,9 @@ type GetOpenAPIParams struct {
 
 // VerifyJSONRequestBody defines body for Verify for application/json ContentType.
 type VerifyJSONRequestBody = VerifyRequest
+
+// VerifyBatchJSONRequestBody defines body for VerifyBatch for application/json ContentType.
+type VerifyBatchJSONRequestBody = VerifyBatchRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -101,6 +127,9 @@ type ServerInterface interface {
 	// Verify Check a bundle against the server's trust file.
 	// (POST /v1/verify)
 	Verify(ctx echo.Context) error
+	// VerifyBatch Check many bundles at once, for less than each alone.
+	// (POST /v1/verify/batch)
+	VerifyBatch(ctx echo.Context) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -218,6 +247,15 @@ func (w *ServerInterfaceWrapper) Verify(ctx echo.Context) error {
 	return err
 }
 
+// VerifyBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyBatch(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyBatch(ctx)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -267,6 +305,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/", wrapper.GetIndex, options.OperationMiddlewares["GetIndex"]...)
 	router.POST(options.BaseURL+"/v1/verify", wrapper.Verify, options.OperationMiddlewares["Verify"]...)
+	router.POST(options.BaseURL+"/v1/verify/batch", wrapper.VerifyBatch, options.OperationMiddlewares["VerifyBatch"]...)
 	router.GET(options.BaseURL+"/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
 	router.GET(options.BaseURL+"/tile/:path", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth, options.OperationMiddlewares["GetHealth"]...)
@@ -721,6 +760,103 @@ func (response VerifydefaultApplicationProblemPlusJSONResponse) VisitVerifyRespo
 	return err
 }
 
+type VerifyBatchRequestObject struct {
+	Body *VerifyBatchJSONRequestBody
+}
+
+type VerifyBatchResponseObject interface {
+	VisitVerifyBatchResponse(w http.ResponseWriter) error
+}
+
+type VerifyBatch200JSONResponse VerifyBatchResult
+
+func (response VerifyBatch200JSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response VerifyBatch400ApplicationProblemPlusJSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBatch413ApplicationProblemPlusJSONResponse Problem
+
+func (response VerifyBatch413ApplicationProblemPlusJSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBatch415ApplicationProblemPlusJSONResponse Problem
+
+func (response VerifyBatch415ApplicationProblemPlusJSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBatch503ApplicationProblemPlusJSONResponse Problem
+
+func (response VerifyBatch503ApplicationProblemPlusJSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifyBatchdefaultApplicationProblemPlusJSONResponse) VisitVerifyBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetIndex What this server is, for people.
@@ -744,6 +880,9 @@ type StrictServerInterface interface {
 	// Verify Check a bundle against the server's trust file.
 	// (POST /v1/verify)
 	Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error)
+	// VerifyBatch Check many bundles at once, for less than each alone.
+	// (POST /v1/verify/batch)
+	VerifyBatch(ctx context.Context, request VerifyBatchRequestObject) (VerifyBatchResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -942,6 +1081,52 @@ func (sh *strictHandler) Verify(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(VerifyResponseObject); ok {
 		return validResponse.VisitVerifyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyBatch operation middleware
+func (sh *strictHandler) VerifyBatch(ctx echo.Context) error {
+	var request VerifyBatchRequestObject
+
+	var body VerifyBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyBatch(ctx.Request().Context(), request.(VerifyBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyBatchResponseObject); ok {
+		return validResponse.VisitVerifyBatchResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
