@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/metrics"
 	"github.com/attestry/attestry/verifier"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	// never gets bodies, queries or paths that name no route. Without one, nothing
 	// is logged.
 	Logger *slog.Logger
+	// Metrics counts what the server does; nil: nothing is counted. [NewPrivate] serves them.
+	Metrics *metrics.Metrics
 	// Now is the clock that expiry and age are judged by; nil: time.Now. Requests
 	// may name another instant.
 	Now func() time.Time

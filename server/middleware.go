@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/metrics"
 )
 
 const (
@@ -45,14 +46,16 @@ func isRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID && !strings.ContainsFunc(id, func(r rune) bool { return !plain(r) })
 }
 
-// accessLog logs each request once it is answered: its route, never its path,
+// accessLog counts and logs each request once it is answered: its route, never its path,
 // query, header or body, which may hold private values.
 func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
+		defer s.config.Metrics.Begin()()
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
+		s.config.Metrics.Request(metrics.Request{Route: routeOf(c), Method: methodOf(c), Status: c.Response().Status, Took: time.Since(start)})
 		line := []slog.Attr{
 			slog.String("id", c.Response().Header().Get(headerRequestID)),
 			slog.String("method", methodOf(c)),

@@ -72,6 +72,7 @@ func (s *Server) writeProblem(err error, c echo.Context) {
 		return
 	}
 	p := s.asProblem(err, c)
+	s.config.Metrics.Problem(string(p.code))
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", noStore)
 	for _, name := range []string{"ETag", "Content-Length"} { // of the response that it was to be

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/server/metrics"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 )
@@ -22,11 +23,24 @@ func (h handlers) Verify(_ context.Context, request api.VerifyRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
 	verdict, err := h.verifier.Load().Verify(bundle, options)
+	h.countVerified(verdict, err, time.Since(start))
 	if err != nil {
 		return nil, verifyProblem(err)
 	}
 	return api.Verify200JSONResponse(*verdict), nil
+}
+
+func (h handlers) countVerified(v *verifier.Verdict, err error, took time.Duration) {
+	verdict := metrics.VerdictNo
+	switch {
+	case err != nil:
+		verdict = metrics.VerdictError
+	case v.OK:
+		verdict = metrics.VerdictYes
+	}
+	h.config.Metrics.Verified(verdict, took)
 }
 
 // verifyProblem makes a problem of what the verifier gives in place of a verdict. Any
