@@ -40,7 +40,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 // here, so that nothing becomes so by being forgotten.
 func TestPublicOperations(t *testing.T) {
 	public := map[string]bool{
-		"GetIndex": true, "Verify": true, "GetCheckpoint": true, "GetTile": true, "GetHealth": true, "GetReadiness": true,
+		"GetIndex": true, "Verify": true, "VerifyBatch": true, "GetCheckpoint": true, "GetTile": true, "GetHealth": true, "GetReadiness": true,
 		"GetOpenAPI": true,
 	}
 	document := must(api.Document())(t)

@@ -29,8 +29,10 @@ func (s *Server) readBody(content openapi3.Content, limit int64) echo.Middleware
 			if r.ContentLength > limit {
 				return tooLarge(limit)
 			}
+			var h held
+			defer s.bodies.release(&h)
 			// The writer beneath echo's: it is told to close the connection.
-			body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
+			body, err := s.bodies.readAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit), &h)
 			if err != nil {
 				return bodyProblem(err)
 			}
@@ -65,6 +67,8 @@ func bodyProblem(err error) error {
 	switch {
 	case errors.As(err, &large):
 		return tooLarge(large.Limit)
+	case errors.Is(err, errBodiesFull):
+		return newProblem(CodeBusy, "too many bodies are being read at once")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return newProblem(CodeTimeout, "the body did not arrive in time")
 	}

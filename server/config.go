@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -47,6 +48,14 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics counts what the server does; nil: nothing is counted. [NewPrivate] serves them.
 	Metrics *metrics.Metrics
+	// Ready is what has to hold for the server to take requests, beside a readable Log.
+	Ready []Check
+	// Verifications is how many requests compute at once; 0: twice as many as there are
+	// cores.
+	Verifications int
+	// BodyBytes is how many bytes the bodies of requests in progress may have together; 0:
+	// [DefaultBodyBytes].
+	BodyBytes int64
 	// Now is the clock that expiry and age are judged by; nil: time.Now. Requests
 	// may name another instant.
 	Now func() time.Time
@@ -56,6 +65,13 @@ type Config struct {
 	// DrainTimeout is how long requests in flight may take to finish after that;
 	// 0: [DefaultDrainTimeout].
 	DrainTimeout time.Duration
+}
+
+// Check is one thing that has to hold for a server to be ready.
+type Check struct {
+	Name string // public: /readyz names the checks that fail
+	// Holds gives why it does not. It should answer at once.
+	Holds func(context.Context) error
 }
 
 // Limits of a request, which no configuration lifts.
@@ -89,6 +105,9 @@ const (
 	// DefaultDrainTimeout is enough for any request that writeTimeout allows to
 	// finish in the ordinary, and what service managers wait before they kill.
 	DefaultDrainTimeout = 30 * time.Second
+	// DefaultBodyBytes holds some thousands of bundles, or the largest batches on every
+	// core and as many waiting.
+	DefaultBodyBytes = 64 << 20
 	// busyWait is how long a request waits for its turn to be verified before it
 	// is sent away: long enough for a burst, short enough to try another server.
 	busyWait = 500 * time.Millisecond

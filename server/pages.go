@@ -128,7 +128,7 @@ func (h handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.Ge
 
 // GetReadiness says whether the server takes requests. A log without a checkpoint
 // is a new one, and no reason to stay away.
-func (h handlers) GetReadiness(context.Context, api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+func (h handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
 	if h.draining.Load() {
 		return nil, newProblem(CodeNotReady, "the server is stopping")
 	}
@@ -137,6 +137,16 @@ func (h handlers) GetReadiness(context.Context, api.GetReadinessRequestObject) (
 			_ = h.logFailure(err)
 			return nil, newProblem(CodeNotReady, "the log cannot be read")
 		}
+	}
+	var failed []string
+	for _, check := range h.config.Ready {
+		if err := check.Holds(ctx); err != nil {
+			h.log.Warn("not ready", "check", check.Name, "error", err.Error())
+			failed = append(failed, check.Name)
+		}
+	}
+	if len(failed) > 0 {
+		return nil, newProblem(CodeNotReady, "it does not hold: %s", strings.Join(failed, ", "))
 	}
 	return api.GetReadiness200JSONResponse{Status: "ready"}, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ type Server struct {
 	now      func() time.Time
 	verifier atomic.Pointer[verifier.Verifier]
 	slots    slots
+	bodies   bodies
 	draining atomic.Bool
 	pages    pages
 	handler  http.Handler
@@ -29,7 +31,14 @@ type Server struct {
 func New(c Config) (*Server, error) { return newServer(c, defaultLimits()) }
 
 func newServer(c Config, l limits) (*Server, error) {
-	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, l.verifications)}
+	switch {
+	case c.DrainDelay < 0 || c.DrainTimeout < 0:
+		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
+	case c.Verifications < 0 || c.BodyBytes < 0:
+		return nil, fmt.Errorf("%w: a negative limit", ErrConfig)
+	}
+	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, cmp.Or(c.Verifications, l.verifications))}
+	s.bodies = newBodies(cmp.Or(c.BodyBytes, DefaultBodyBytes))
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -38,9 +47,6 @@ func newServer(c Config, l limits) (*Server, error) {
 	}
 	if s.config.DrainTimeout == 0 {
 		s.config.DrainTimeout = DefaultDrainTimeout
-	}
-	if c.DrainDelay < 0 || c.DrainTimeout < 0 {
-		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
 	}
 	if err := s.SetTrust(c.Trust); err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type commands struct {
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check, back up and look at the ledger."`
 	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
+	Config   configCmds   `cmd:"" help:"Check and show a server's configuration."`
 	Version  versionCmd   `cmd:"" help:"Show the version and the circuits."`
 }
 

@@ -4,8 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,13 +19,17 @@ type background map[string]*exec.Cmd
 
 type backgroundKey struct{}
 
-// start runs a server with --json until the session ends.
+// start runs a server with --json until the session ends. Its program may have
+// variables before it, as in a shell.
 func start(ts *testscript.TestScript, _ bool, args []string) {
-	name := args[0]
+	name, environ := args[0], os.Environ()
+	for strings.Contains(args[1], "=") {
+		environ, args = append(environ, args[1]), args[1:]
+	}
 	log, err := os.Create(ts.MkAbs(name + ".log"))
 	ts.Check(err)
 	command := exec.Command(args[1], append(args[2:], "--json")...)
-	command.Dir, command.Stderr = ts.Getenv("WORK"), log
+	command.Dir, command.Stderr, command.Env = ts.Getenv("WORK"), log, environ
 	out, err := command.StdoutPipe()
 	ts.Check(err)
 	ts.Check(command.Start())
@@ -32,11 +40,13 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	var said struct {
 		Listening string `json:"listening"`
+		Private   string `json:"private"`
 	}
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&said); err != nil {
 		ts.Fatalf("%s did not start: %v: %s", name, err, ts.ReadFile(name+".log"))
 	}
 	ts.Setenv(name, said.Listening)
+	ts.Setenv(name+"_private", said.Private)
 	servers(ts)[name] = command
 }
 
@@ -54,6 +64,18 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var exit *exec.ExitError
 	if err := command.Wait(); errors.As(err, &exit) {
 		ts.Fatalf("%s ended with %v: %s", args[0], exit, ts.ReadFile(args[0]+".log"))
+	}
+}
+
+// get asks a server and writes its answer into a file.
+func getURL(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.Get(args[1])
+	ts.Check(err)
+	body, err := io.ReadAll(response.Body)
+	ts.Check(errors.Join(err, response.Body.Close()))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o600))
+	if got := strconv.Itoa(response.StatusCode); got != args[0] {
+		ts.Fatalf("status %s, not %s: %s", got, args[0], body)
 	}
 }
 

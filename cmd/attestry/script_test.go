@@ -34,8 +34,10 @@ import (
 //	circuits DIR TO            copies a workspace's proving keys
 //	rename FROM TO             renames a file or directory
 //	requirelogged TRUST TO     writes a trust file that wants every proof logged
-//	start NAME PROGRAM ARGS…   runs a server until the session ends: its address is in
-//	                           the variable NAME, what it logs in the file NAME.log
+//	start NAME [VAR=VALUE…] PROGRAM ARGS…  runs a server until the session ends: its address is in
+//	                           the variable NAME, that of its private listener in
+//	                           NAME_private, what it logs in the file NAME.log
+//	get STATUS URL FILE        asks a server, and writes what it answers into a file
 //	interrupt NAME             interrupts it, and waits
 //	copydir FROM TO            copies a directory, as a backup does
 //	subst FILE OLD NEW         replaces a text in a file
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
 			"start": start, "interrupt": interrupt, "copydir": copyDir, "pick": pick, "subst": subst,
+			"get": getURL,
 		},
 	})
 }

@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"log/slog"
-	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
+	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/server"
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/verifier"
@@ -20,63 +19,121 @@ import (
 // trustVariable names the trust file where --trust does not.
 const trustVariable = "ATTESTRY_TRUST"
 
+// auditorKeyVariable is audit's.
+const auditorKeyVariable = "ATTESTRY_AUDITOR_KEY"
+
 // cosignInterval is how often a server asks witnesses whose cosignatures it lacks.
 const cosignInterval = time.Minute
 
 type serveCmd struct {
-	Listen     string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Where to listen (${default}); port 0 takes a free one."`
+	Config     string `placeholder:"FILE" help:"A configuration file; attestry config example shows one. Flags win over it."`
+	Listen     string `placeholder:"ADDRESS" help:"Where to listen (127.0.0.1:8080); port 0 takes a free one."`
 	VerifyOnly bool   `help:"Serve verification alone: no log, and with --trust no workspace."`
 	Trust      string `placeholder:"TRUST.json" help:"What to verify against. Default: what trust export would write."`
 }
 
 func (*serveCmd) Help() string {
-	return `Serves POST /v1/verify, the public log (GET /checkpoint, /tile/…), /openapi.json, /healthz and /readyz until it is interrupted. Requests and failures are logged to stderr, without what they hold. The workspace is in use meanwhile.
+	return `Serves POST /v1/verify, the public log (GET /checkpoint, /tile/…), /openapi.json, /healthz and /readyz until it is interrupted. Requests and failures are logged to stderr, without what they hold. The workspace is in use meanwhile. Metrics and profiles are on a second, private listener, if the configuration names one.
 
 Examples:
 
     attestry serve
     attestry serve --listen :8443 --trust trust.json
-    attestry serve --verify-only --trust trust.json`
-}
-
-// serveResult is what serve says in JSON when it has begun to listen.
-type serveResult struct {
-	Listening string `json:"listening"`
+    attestry serve --verify-only --trust trust.json
+    attestry serve --config /etc/attestry/attestry.yaml`
 }
 
 func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
-	if c.VerifyOnly {
-		trust, err := c.verifyOnlyTrust(env, g)
-		if err != nil {
-			return err
-		}
-		return c.serve(ctx, env, server.Config{Trust: trust})
+	settings, err := c.read(env, g)
+	if err != nil {
+		return err
 	}
-	return g.with(func(w *workspace.Workspace) error {
-		warnDevelopment(env, w)
-		trust, err := c.trust(env, w)
+	s := newService(env, settings)
+	if settings.VerifyOnly {
+		return c.verifyOnly(ctx, env, g, s)
+	}
+	return g.with(func(w *workspace.Workspace) error { return s.serveWorkspace(ctx, w) })
+}
+
+// read reads the configuration under the command line's flags, and takes the workspace's
+// directory from it.
+func (c *serveCmd) read(env *cli.Env, g *globals) (config.Config, error) {
+	flags := map[string]string{}
+	for path, value := range map[string]string{"dir": g.Dir, "listen": c.Listen, "trust": c.Trust} {
+		if value != "" {
+			flags[path] = value
+		}
+	}
+	if c.VerifyOnly {
+		flags["verify_only"] = "true"
+	}
+	settings, err := config.Read(c.Config, os.Environ(), flags)
+	if err != nil {
+		return settings, cli.Hint(err, "attestry config check FILE checks a file; attestry config example shows one")
+	}
+	warnSettings(env, settings)
+	g.Dir = settings.Dir
+	return settings, unavailable(settings)
+}
+
+// warnSettings says what is seldom meant.
+func warnSettings(env *cli.Env, c config.Config) {
+	for _, w := range c.Warnings() {
+		env.Warn("%s", w)
+	}
+	known := []string{dirVariable, trustVariable, auditorKeyVariable, c.AtRest.Env}
+	if names := config.Strangers(os.Environ(), known...); len(names) > 0 {
+		env.Warn("no setting has the environment variable %s", strings.Join(names, ", "))
+	}
+}
+
+// verifyOnly serves verification alone. It needs a workspace only where no trust file was
+// named.
+func (c *serveCmd) verifyOnly(ctx context.Context, env *cli.Env, g *globals, s *service) error {
+	if s.settings.Trust != "" {
+		trust, err := verifycmd.ReadTrust(env, s.settings.Trust)
 		if err != nil {
 			return err
 		}
-		if _, err := w.Publish(ctx); err != nil {
-			return err
-		}
-		var cosigning sync.WaitGroup
-		defer cosigning.Wait() // before the workspace is closed
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		cosigning.Go(func() { w.KeepCosigned(ctx, cosignInterval) })
-		stop, err := serveControl(ctx, env, w)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		a, err := authenticator(w)
-		if err != nil {
-			return err
-		}
-		return c.serve(ctx, env, server.Config{Trust: trust, Log: w.Ledger, Access: a})
+		return s.run(ctx, server.Config{Trust: trust})
+	}
+	var trust *verifier.Trust
+	err := g.with(func(w *workspace.Workspace) (err error) {
+		trust, err = w.Trust()
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, server.Config{Trust: trust})
+}
+
+// serveWorkspace serves all that there is.
+func (s *service) serveWorkspace(ctx context.Context, w *workspace.Workspace) error {
+	warnDevelopment(s.env, w)
+	trust, err := s.trust(w)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Publish(ctx); err != nil {
+		return err
+	}
+	var cosigning sync.WaitGroup
+	defer cosigning.Wait() // before the workspace is closed
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cosigning.Go(func() { w.KeepCosigned(ctx, cosignInterval) })
+	stop, err := serveControl(ctx, s.env, w)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	a, err := authenticator(w)
+	if err != nil {
+		return err
+	}
+	s.watch(w)
+	return s.run(ctx, server.Config{Trust: trust, Log: w.Ledger, Access: a, Ready: s.readiness(w)})
 }
 
 // authenticator finds who requests are from by the workspace's directory.
@@ -89,57 +146,11 @@ func authenticator(w *workspace.Workspace) (*access.Authenticator, error) {
 }
 
 // trust gives the trust file that was named, else the workspace's own.
-func (c *serveCmd) trust(env *cli.Env, w *workspace.Workspace) (*verifier.Trust, error) {
-	if c.Trust == "" {
+func (s *service) trust(w *workspace.Workspace) (*verifier.Trust, error) {
+	if s.settings.Trust == "" {
 		return w.Trust()
 	}
-	return verifycmd.ReadTrust(env, c.Trust)
-}
-
-// verifyOnlyTrust needs a workspace only where no trust file was named.
-func (c *serveCmd) verifyOnlyTrust(env *cli.Env, g *globals) (trust *verifier.Trust, err error) {
-	if c.Trust == "" {
-		c.Trust = os.Getenv(trustVariable)
-	}
-	if c.Trust != "" {
-		return c.trust(env, nil)
-	}
-	err = g.with(func(w *workspace.Workspace) error {
-		trust, err = w.Trust()
-		return err
-	})
-	return trust, err
-}
-
-func (c *serveCmd) serve(ctx context.Context, env *cli.Env, config server.Config) error {
-	config.Logger = newLogger(env)
-	s, err := server.New(config)
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return cli.Hint(err, "--listen names another address")
-	}
-	address := "http://" + l.Addr().String()
-	if env.JSON {
-		err = env.PrintJSON(serveResult{address})
-	} else {
-		err = env.Print("listening on %s", address)
-	}
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	return s.Serve(ctx, l)
-}
-
-// newLogger logs to stderr; quiet, it leaves out what went well.
-func newLogger(env *cli.Env) *slog.Logger {
-	level := slog.LevelInfo
-	if env.Quiet {
-		level = slog.LevelWarn
-	}
-	return slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level}))
+	return verifycmd.ReadTrust(s.env, s.settings.Trust)
 }
 
 // startServer serves the demonstration's workspace on a free local port, and gives
@@ -149,7 +160,7 @@ func (d *demo) startServer(ctx context.Context) (address string, stop func() err
 	if err != nil {
 		return "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}

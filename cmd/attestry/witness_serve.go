@@ -9,6 +9,7 @@ import (
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
+	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/witness"
 )
@@ -57,7 +58,7 @@ func (c *witnessServeCmd) Run(ctx context.Context, env *cli.Env, g *globals) (er
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	logger := newLogger(env)
+	logger := newLogger(env, config.Default().Log)
 	return witness.Serve(ctx, l, w.Handler(logger), logger)
 }
 

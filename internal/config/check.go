@@ -23,7 +23,7 @@ func (c *checking) wrong(path, format string, args ...any) {
 	if !ok {
 		place = path
 	}
-	c.errs = append(c.errs, fmt.Errorf("%w: %s: %s", ErrBad, place, fmt.Sprintf(format, args...)))
+	c.errs = append(c.errs, fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...)))
 }
 
 // check holds the settings to their bounds and to each other.
@@ -36,7 +36,10 @@ func (r *reading) check() error {
 	}
 	c.queue()
 	c.rest()
-	return errors.Join(c.errs...)
+	if len(c.errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrBad, errors.Join(c.errs...))
 }
 
 func (c *checking) listeners() {
@@ -48,9 +51,6 @@ func (c *checking) listeners() {
 		}
 	} else if c.Private.Pprof {
 		c.wrong("private.pprof", "there is no private.listen to serve it")
-	}
-	if c.VerifyOnly && c.Trust == "" {
-		c.wrong("verify_only", "without a workspace it needs trust, the file to verify against")
 	}
 }
 
@@ -217,3 +217,6 @@ func (c Config) Files() map[string]string {
 	}
 	return files
 }
+
+// PrivateFiles gives the paths of [Config.Files] whose files nobody else may read.
+func PrivateFiles() []string { return []string{"tls.key", "at_rest.file"} }

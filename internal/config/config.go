@@ -34,12 +34,12 @@ type Config struct {
 	// Where to listen: host and port. An address that others can reach should have tls, or a
 	// proxy that speaks TLS before it: credentials travel in headers.
 	Listen string `yaml:"listen"`
-	// Serve verification alone: no log, no workspace, no credentials, and of all that
-	// follows only tls, private, limits, drain, tracing and log count.
+	// Serve verification alone: no log, no credentials, and of all that follows only trust,
+	// tls, private, limits, drain, tracing and log count.
 	VerifyOnly bool `yaml:"verify_only"`
 	// The trust file to verify against. Empty: what trust export would write of the
 	// workspace. Whoever can change it decides what this server calls verified. With
-	// verify_only it is needed, and ATTESTRY_TRUST names it, too.
+	// verify_only alone ATTESTRY_TRUST names it, too, and it makes a workspace needless.
 	Trust string `yaml:"trust"`
 
 	TLS      TLS      `yaml:"tls"`

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // file writes a configuration file.
@@ -29,10 +31,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A list that is written out is empty, and not missing.
-	want := Default()
-	want.Auth.OIDC, want.AtRest.Command = []OIDC{}, []string{}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(Default(), got); diff != "" {
 		t.Errorf("(-default +example):\n%s", diff)
 	}
 	paths := 0
@@ -135,7 +134,6 @@ func TestRefused(t *testing.T) {
 		"listen: localhost":                     `1:9: listen: "localhost" is not host:port`,
 		"listen: localhost:http":                `"http" is not a port`,
 		"listen: :70000":                        `"70000" is not a port`,
-		"verify_only: true":                     "verify_only: without a workspace it needs trust",
 		"tls: {cert: a}":                        "tls.cert: there is no tls.key",
 		"tls: {key: a}":                         "tls.key: there is no tls.cert",
 		"tls: {client_ca: a}":                   "tls.client_ca: clients show certificates over TLS alone",
@@ -198,7 +196,6 @@ func TestSources(t *testing.T) {
 		"ATTESTRY_QUEUE_WORKERS: \"two\" is not": func() (Config, error) { return Read(path, []string{"ATTESTRY_QUEUE_WORKERS=two"}, nil) },
 		"ATTESTRY_QUEUE_WORKERS: -2 is less":     func() (Config, error) { return Read(path, []string{"ATTESTRY_QUEUE_WORKERS=-2"}, nil) },
 		"--listen: \"x\" is not host:port":       func() (Config, error) { return Read(path, environ, map[string]string{"listen": "x"}) },
-		"--verify-only: without":                 func() (Config, error) { return Read(path, nil, map[string]string{"verify_only": "true"}) },
 	} {
 		if _, err := read(); !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %q", err, want)
@@ -246,6 +243,30 @@ func TestWarnings(t *testing.T) {
 		if got := c.Warnings(); err != nil || len(got) != want {
 			t.Errorf("%q: %v, %q", content, err, got)
 		}
+	}
+}
+
+// TestShow: what is shown is read again as it was.
+func TestShow(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		words := rapid.StringOf(rapid.RuneFrom(nil, unicode.L, unicode.P, unicode.Zs, unicode.Cc))
+		c := Default()
+		c.Listen = rapid.SampledFrom([]string{":0", "[::1]:443", "host.example:80"}).Draw(rt, "listen")
+		c.Trust = words.Draw(rt, "trust")
+		c.Queue.Deadline = time.Duration(rapid.Int64Range(0, 1e15).Draw(rt, "deadline"))
+		c.Tracing.Sample = rapid.Float64Range(0, 1).Draw(rt, "sample")
+		c.Auth.OIDC = []OIDC{{"https://id.example", words.Draw(rt, "audience") + "a", "b"}, {"https://id.example", "c", "d"}}
+		c.AtRest.Command = rapid.SliceOfN(words, 1, 3).Draw(rt, "command")
+		r := &reading{Default(), "f", map[string]string{}}
+		if err := r.readYAML(c.YAML()); err != nil {
+			rt.Fatalf("%v\n%s", err, c.YAML())
+		}
+		if diff := cmp.Diff(c, r.Config); diff != "" {
+			rt.Fatalf("(-shown +read):\n%s", diff)
+		}
+	})
+	if m := Default().Map(); m["queue"].(map[string]any)["backoff"] != "1s" || m["listen"] != "127.0.0.1:8080" {
+		t.Errorf("%v", m)
 	}
 }
 

@@ -227,6 +227,10 @@ func (r *reading) sequence(path string, v reflect.Value, n ast.Node) error {
 	if !ok {
 		return r.bad(n, "%s is to be a list", path)
 	}
+	if len(list.Values) == 0 { // as if it were not there
+		v.SetZero()
+		return nil
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
 	for i, element := range list.Values {
 		if err := r.node(fmt.Sprintf("%s[%d]", path, i), v.Index(i), element); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,17 @@ func (s *Store) writable() error {
 		s.askFirst()
 	}
 	return s.guard
+}
+
+// Grows tells why the log takes no more entries, if it does not: the disk refused one, or
+// the guard does. It does not ask whom [Options.BeforeGrowth] would.
+func (s *Store) Grows() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.readOnly {
+		return fmt.Errorf("%w: %s", ErrReadOnly, s.path)
+	}
+	return cmp.Or(s.failed, s.guard)
 }
 
 // commit decides a batch of calls and writes those that are accepted in one

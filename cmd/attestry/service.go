@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/internal/config"
+	"github.com/attestry/attestry/server"
+	"github.com/attestry/attestry/server/metrics"
+)
+
+// service is a server with what it needs around it, as its configuration says.
+type service struct {
+	env      *cli.Env
+	settings config.Config
+	log      *slog.Logger
+	metrics  *metrics.Metrics // nil where nobody can ask for them
+}
+
+func newService(env *cli.Env, settings config.Config) *service {
+	s := &service{env: env, settings: settings, log: newLogger(env, settings.Log)}
+	if settings.Private.Listen != "" {
+		s.metrics = metrics.New()
+	}
+	return s
+}
+
+var errUnavailable = errors.New("this version does not have it yet")
+
+// unavailable refuses settings that nothing would heed.
+func unavailable(c config.Config) error {
+	d := config.Default()
+	heeded := []struct {
+		path      string
+		is, wants any
+	}{
+		{"tls", c.TLS, d.TLS}, {"auth", c.Auth, d.Auth}, {"queue", c.Queue, d.Queue}, {"answer", c.Answer, d.Answer},
+		{"budget", c.Budget, d.Budget}, {"at_rest", c.AtRest, d.AtRest}, {"webhooks", c.Webhooks, d.Webhooks}, {"tracing", c.Tracing, d.Tracing},
+	}
+	for _, s := range heeded {
+		if !reflect.DeepEqual(s.is, s.wants) {
+			return fmt.Errorf("%w: %s: %w", config.ErrBad, s.path, errUnavailable)
+		}
+	}
+	return nil
+}
+
+// newLogger logs to stderr; quiet, it leaves out what went well.
+func newLogger(env *cli.Env, c config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // the names are slog's
+	if env.Quiet {
+		level = max(level, slog.LevelWarn)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == config.FormatJSON {
+		return slog.New(slog.NewJSONHandler(env.Err, options))
+	}
+	return slog.New(slog.NewTextHandler(env.Err, options))
+}
+
+// serveResult is what serve says in JSON when it has begun to listen.
+type serveResult struct {
+	Listening string `json:"listening"`
+	Private   string `json:"private,omitempty"`
+}
+
+// run serves until ctx ends. What c leaves out of the settings is added.
+func (s *service) run(ctx context.Context, c server.Config) error {
+	c.Logger, c.Metrics = s.log, s.metrics
+	c.Verifications, c.BodyBytes = s.settings.Limits.Verifications, int64(s.settings.Limits.BodyMiB)<<20
+	c.DrainDelay, c.DrainTimeout = s.settings.Drain.Delay, s.settings.Drain.Timeout
+	public, err := server.New(c)
+	if err != nil {
+		return err
+	}
+	l, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	// The private listener goes on until the public one has stopped: a drain is when it is
+	// looked at.
+	private, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer stop()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if l.private != nil {
+		serving.Go(func() {
+			if err := server.ServePrivate(private, l.private, server.NewPrivate(s.metrics, s.settings.Private.Pprof), s.log); err != nil {
+				fail(fmt.Errorf("the private listener: %w", err))
+			}
+		})
+	}
+	if err := s.say(l); err != nil {
+		return errors.Join(err, l.public.Close())
+	}
+	err = public.Serve(ctx, l.public)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// listeners are where a service is reached.
+type listeners struct{ public, private net.Listener }
+
+// listen opens the listeners, both or none.
+func (s *service) listen(ctx context.Context) (l listeners, err error) {
+	if l.public, err = listen(ctx, s.settings.Listen); err != nil {
+		return l, cli.Hint(err, "--listen names another address")
+	}
+	l.public = netutil.LimitListener(l.public, s.settings.Limits.Connections)
+	if s.settings.Private.Listen == "" {
+		return l, nil
+	}
+	if l.private, err = listen(ctx, s.settings.Private.Listen); err != nil {
+		return l, errors.Join(cli.Hint(err, "private.listen names another address"), l.public.Close())
+	}
+	return l, nil
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", address)
+}
+
+// say says where it listens.
+func (s *service) say(l listeners) error {
+	said := serveResult{Listening: "http://" + l.public.Addr().String()}
+	lines := []string{"listening on " + said.Listening}
+	if l.private != nil {
+		said.Private = "http://" + l.private.Addr().String()
+		lines = append(lines, "private on "+said.Private)
+	}
+	if s.env.JSON {
+		return s.env.PrintJSON(said)
+	}
+	return s.env.Print("%s", strings.Join(lines, "\n"))
+}
