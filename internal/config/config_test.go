@@ -51,7 +51,7 @@ func TestExample(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	got, err := Read(file(t, `
+	_, err := Read(file(t, `
 # What differs.
 listen: 0.0.0.0:8443
 verify_only: true
@@ -75,7 +75,7 @@ log: {format: json}
 	if err == nil || !strings.Contains(err.Error(), `:14:9: queue.jobs: "0x10" is not a whole number`) {
 		t.Fatalf("a number of another form: %v", err)
 	}
-	got, err = Read(file(t, `{listen: ":1", verify_only: true, trust: trust.json, queue: {deadline: 90m}, at_rest: {command: [vault, read]}, tracing: {sample: 1}}`), nil, nil)
+	got, err := Read(file(t, `{listen: ":1", verify_only: true, trust: trust.json, queue: {deadline: 90m}, at_rest: {command: [vault, read]}, tracing: {sample: 1}}`), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
