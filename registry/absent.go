@@ -8,7 +8,6 @@ import (
 	"log/slog"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/imt"
 )
@@ -95,7 +94,7 @@ func (s *Store) openAbsent(tx state, key treeKey, e Epoch) (*AbsentOpening, erro
 func absentAt(tx state, key treeKey, epoch uint64) error {
 	position, err := positionOf(tx, key)
 	if err == nil {
-		_, _, err = contentAt(tx.Bucket(bucketRecords).Cursor(), position, epoch)
+		_, _, err = contentAt(tx.versions(bucketRecords), position, epoch)
 	}
 	switch {
 	case errors.Is(err, ErrNoRecord):
@@ -112,11 +111,15 @@ func (s *Store) lowAt(tx state, key treeKey, epoch uint64) (*leafSource, error) 
 	if err != nil {
 		return nil, err
 	}
-	walk := newDescent(key, tx.Bucket(bucketKeys))
+	lists := []*keyList{tx.list(bucketKeys)}
 	if last == nil || last.Number != epoch {
-		walk = newDescent(key, tx.Bucket(bucketKeys), tx.Bucket(bucketRetired))
+		lists = append(lists, tx.list(bucketRetired))
 	}
-	records := tx.Bucket(bucketRecords).Cursor()
+	walk, err := newDescent(key, lists...)
+	if err != nil {
+		return nil, err
+	}
+	records := tx.versions(bucketRecords)
 	for {
 		position, err := walk.next()
 		if err != nil {
@@ -133,41 +136,44 @@ func (s *Store) lowAt(tx state, key treeKey, epoch uint64) (*leafSource, error) 
 	}
 }
 
-// descent goes down through the keys of several buckets at once.
+// descent goes down through the keys of several lists at once.
 type descent struct{ ways []descentWay }
 
 type descentWay struct {
-	cursor        *bbolt.Cursor
-	key, position []byte // key is nil at the end
+	cursor *keyCursor
+	at     keyAt
+	ok     bool // false at the end
 }
 
 // newDescent starts below a key.
-func newDescent(key treeKey, buckets ...*bbolt.Bucket) *descent {
-	d := &descent{}
-	for _, bucket := range buckets {
-		w := descentWay{cursor: bucket.Cursor()}
-		if k, _ := w.cursor.Seek(key[:]); k == nil {
-			w.key, w.position = w.cursor.Last()
-		} else {
-			w.key, w.position = w.cursor.Prev()
+func newDescent(key treeKey, lists ...*keyList) (*descent, error) {
+	d := &descent{ways: make([]descentWay, len(lists))}
+	for i, list := range lists {
+		w := &d.ways[i]
+		var err error
+		if w.cursor, err = list.cursor(); err != nil {
+			return nil, err
 		}
-		d.ways = append(d.ways, w)
+		if w.at, w.ok, err = w.cursor.below(key); err != nil {
+			return nil, err
+		}
 	}
-	return d
+	return d, nil
 }
 
 // next gives the position of the next smaller key.
 func (d *descent) next() (uint32, error) {
 	var top *descentWay
 	for i := range d.ways {
-		if w := &d.ways[i]; w.key != nil && (top == nil || bytes.Compare(w.key, top.key) > 0) {
+		if w := &d.ways[i]; w.ok && (top == nil || bytes.Compare(w.at.key[:], top.at.key[:]) > 0) {
 			top = w
 		}
 	}
 	if top == nil {
 		return 0, fmt.Errorf("%w: the list has no sentinel", ErrCorrupt)
 	}
-	position, err := decodePosition(top.position)
-	top.key, top.position = top.cursor.Prev()
+	position := top.at.position
+	var err error
+	top.at, top.ok, err = top.cursor.previous()
 	return position, err
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/imt"
 	"github.com/attestry/attestry/statement"
@@ -182,20 +181,19 @@ func TestOpenAbsentPast(t *testing.T) {
 
 // What a damaged list or tree would give is not given out.
 func TestOpenAbsentFindsDamage(t *testing.T) {
-	for name, damage := range map[string]func(tx *bbolt.Tx, keys []string) error{
-		"a node": func(tx *bbolt.Tx, _ []string) error { return flip(tx, nodeKey(5, 0, 1), 33) },
-		"a link": func(tx *bbolt.Tx, _ []string) error {
+	for name, damage := range map[string]func(tx state, keys []string) error{
+		"a node": func(tx state, _ []string) error { return flip(tx, nodeKey(5, 0, 1), 33) },
+		"a link": func(tx state, _ []string) error {
 			end := treeKeyOf(statement.EndKey())
-			return tx.Bucket(bucketLinks).Put(recordKey(1, 1), end[:])
+			return tx.put(bucketLinks, recordKey(1, 1), end[:])
 		},
-		"a key less": func(tx *bbolt.Tx, _ []string) error {
-			list := tx.Bucket(bucketKeys)
-			k, _ := list.Cursor().Last()
-			return list.Delete(slices.Clone(k))
+		"a key less": func(tx state, _ []string) error {
+			list := tx.list(bucketKeys)
+			return errors.Join(list.delete(lastKey(tx).key), list.flush())
 		},
 		"a list that is in another order, in a tree made for it": bypassBefore,
 	} {
-		s, err := create(t.TempDir()+"/registry.db", testSchema(), testSecrets())
+		s, err := create(t.TempDir()+"/registry.db", testSchema(), testKey(), testSecrets())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +201,7 @@ func TestOpenAbsentFindsDamage(t *testing.T) {
 		keys := byHash(t, s, 5)
 		mustImport(t, s, csvFile(testRow(keys[1]), testRow(keys[3])))
 		mustCommit(t, s)
-		if err := s.db.Update(func(tx *bbolt.Tx) error { return damage(tx, keys) }); err != nil {
+		if err := s.update(func(tx state) error { return damage(tx, keys) }); err != nil {
 			t.Fatal(err)
 		}
 		failed := false
@@ -228,24 +226,26 @@ func TestOpenAbsentFindsDamage(t *testing.T) {
 }
 
 // bypassBefore links the last key to the first one, and makes nodes and root fit.
-func bypassBefore(tx *bbolt.Tx, _ []string) error {
-	list := tx.Bucket(bucketKeys).Cursor()
-	list.First()
-	first, _ := list.Next()
-	last, at := list.Last()
-	position, err := decodePosition(at)
+func bypassBefore(tx state, _ []string) error {
+	list, err := tx.list(bucketKeys).cursor()
 	if err != nil {
 		return err
 	}
+	_, _, err1 := list.first()
+	first, _, err2 := list.next()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	last := lastKey(tx)
 	s := &Store{schema: testSchema(), secrets: testSecrets()}
-	src, err := s.source(tx, position, 1)
+	src, err := s.source(tx, last.position, 1)
 	if err != nil {
 		return err
 	}
-	if treeKey(last) != src.key {
+	if last.key != src.key {
 		return ErrCorrupt
 	}
-	src.next = treeKey(first)
+	src.next = first.key
 	return forgeLeaf(tx, s, *src)
 }
 

@@ -9,8 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// formatVersion names the layout of the file; another one is refused.
-const formatVersion = "attestry/registry-store/v1"
+// formatVersion names the layout of the file; another one is refused, but for the one
+// before it, which is written anew (upgrade.go).
+const formatVersion = "attestry/registry-store/v2"
 
 // The buckets of the file; docs/spec/registry.md lists their keys and values.
 var (
@@ -19,14 +20,14 @@ var (
 
 	bucketRecords  = []byte("records")  // position, ^epoch -> content; empty where deleted
 	bucketLinks    = []byte("links")    // position, ^epoch -> next tree key
-	bucketKeys     = []byte("keys")     // tree key -> position, of the latest epoch
-	bucketRetired  = []byte("retired")  // tree key -> position, of deleted records
-	bucketSubjects = []byte("subjects") // subject element, position -> empty; never removed
+	bucketKeys     = []byte("keys")     // list of tree keys with positions, of the latest epoch
+	bucketRetired  = []byte("retired")  // list of tree keys with positions, of deleted records
+	bucketSubjects = []byte("subjects") // index of positions by subject element; never removed
 	bucketNodes    = []byte("nodes")    // level, index, ^epoch -> children
 	bucketEpochs   = []byte("epochs")   // number -> epoch
-	bucketStaging  = []byte("staging")  // tree key -> change
-	bucketOrigins  = []byte("origins")  // renumbered tree key -> the first tree key of its record
-	bucketRenamed  = []byte("renamed")  // former tree key -> epoch, the tree key that replaced it
+	bucketStaging  = []byte("staging")  // count -> change, in the order of tree keys
+	bucketOrigins  = []byte("origins")  // token of a renumbered tree key -> the first tree key of its record
+	bucketRenamed  = []byte("renamed")  // token of a former tree key -> it, epoch, the tree key that replaced it
 	bucketDerived  = []byte("derived")  // name -> meta, members and all but secrets of a derived registry
 )
 
@@ -37,6 +38,7 @@ var dataBuckets = [][]byte{
 
 var (
 	metaFormat = []byte("format")
+	metaKey    = []byte("key") // id of the data key that values are sealed under; absent in the clear
 	metaSchema = []byte("schema")
 	metaFresh  = []byte("fresh")  // the next position that was never used
 	metaStaged = []byte("staged") // counts of the staged import, if there is one

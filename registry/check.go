@@ -40,7 +40,7 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format, join func(regi
 		if e == nil {
 			return fmt.Errorf("%w: nothing was committed yet", ErrNoEpoch)
 		}
-		c := &checker{s: s, tx: tx, epoch: *e}
+		c := &checker{s: s, tx: s.in(tx), epoch: *e}
 		if err := c.compareRows(file.rows); err != nil {
 			return err
 		}
@@ -68,9 +68,9 @@ type checker struct {
 // that no line gives.
 func (c *checker) compareRows(rows []parsed) error {
 	slices.SortFunc(rows, func(a, b parsed) int { return a.line - b.line })
-	records := c.tx.Bucket(bucketRecords).Cursor()
+	records, keys := c.tx.versions(bucketRecords), c.tx.everyKey()
 	for _, row := range rows {
-		position, err := positionOf(c.tx, row.key)
+		position, err := keys.position(row.key)
 		if err != nil {
 			return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
 		}
@@ -135,25 +135,24 @@ func (c *checker) walkList() (err error) {
 		return err
 	}
 	c.taken = make([]bool, c.fresh)
-	list := c.tx.Bucket(bucketKeys).Cursor()
-	for k, v := list.First(); k != nil; k, v = list.Next() {
-		position, err := decodePosition(v)
-		if err != nil {
-			return err
-		}
+	err = c.tx.list(bucketKeys).each(func(e keyAt) error {
 		n := len(c.leaves)
-		if position >= c.fresh || c.taken[position] || (n == 0) != (position == sentinel) {
+		if e.position >= c.fresh || c.taken[e.position] || (n == 0) != (e.position == sentinel) {
 			return mismatch("entry %d of the list has no position of its own", n)
 		}
-		c.taken[position] = true
-		src, err := c.s.source(c.tx, position, c.epoch.Number)
-		if err != nil || src.key != treeKey(k) {
+		c.taken[e.position] = true
+		src, err := c.s.source(c.tx, e.position, c.epoch.Number)
+		if err != nil || src.key != e.key {
 			return mismatch("entry %d of the list has no record with its key", n)
 		}
 		if n > 0 && c.leaves[n-1].next != src.key {
 			return mismatch("entry %d of the list does not name the next key", n-1)
 		}
 		c.leaves = append(c.leaves, src)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	n := len(c.leaves)
 	if n == 0 || c.leaves[n-1].next != treeKeyOf(statement.EndKey()) {

@@ -72,13 +72,13 @@ func (d *deriver) compare(e Epoch) error {
 	if len(d.affected) != e.Records {
 		return mismatch("the records make %d groups, and epoch %d has %d", len(d.affected), e.Number, e.Records)
 	}
-	records := d.own.Bucket(bucketRecords).Cursor()
+	records, keys := d.own.versions(bucketRecords), d.own.everyKey()
 	for group := range d.affected {
 		want, err := d.content(group)
 		if err != nil {
 			return err
 		}
-		position, err := positionOf(d.own, group)
+		position, err := keys.position(group)
 		if err != nil {
 			return mismatch("a group of the records has no record of its own")
 		}
@@ -96,7 +96,7 @@ func (d *deriver) collectAll() error {
 	if err != nil {
 		return err
 	}
-	records := d.tx.Bucket(bucketRecords).Cursor()
+	records := d.tx.versions(bucketRecords)
 	for position := uint32(1); position < last; position++ {
 		r, err := d.source.recordAt(records, position, d.epoch)
 		if errors.Is(err, ErrNoRecord) {

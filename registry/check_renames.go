@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-
-	"go.etcd.io/bbolt"
+	"errors"
 )
 
 // compareRenames finds the first row whose former key is not its record's. A row
 // need not name one: the registry remembers.
 func (c *checker) compareRenames(renames []renaming) error {
+	renamed := c.tx.renamed()
 	for _, r := range renames {
-		spent, found, err := replacementOf(c.tx.Bucket(bucketRenamed), r.from)
+		spent, found, err := renamed.of(r.from)
 		if err != nil {
 			return err
 		}
@@ -26,22 +26,15 @@ func (c *checker) compareRenames(renames []renaming) error {
 // checkRetired opens the last leaf of every key that has left: the key would come
 // back with the serial that it had, and at its position.
 func (c *checker) checkRetired(ctx context.Context) error {
-	retired := c.tx.Bucket(bucketRetired).Cursor()
-	for k, v := retired.First(); k != nil; k, v = retired.Next() {
-		position, err := decodePosition(v)
-		if err != nil {
-			return err
-		}
-		if position >= c.fresh || c.taken[position] {
+	err := c.tx.list(bucketRetired).each(func(e keyAt) error {
+		if e.position >= c.fresh || c.taken[e.position] {
 			return mismatch("a key that has left has no position of its own")
 		}
-		c.taken[position] = true
-		if err := c.openRetired(position, k); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		c.taken[e.position] = true
+		return errors.Join(c.openRetired(e.position, e.key), ctx.Err())
+	})
+	if err != nil {
+		return err
 	}
 	for position, taken := range c.taken {
 		if !taken {
@@ -52,8 +45,11 @@ func (c *checker) checkRetired(ctx context.Context) error {
 }
 
 // openRetired opens a leaf as it was before the epoch that deleted it.
-func (c *checker) openRetired(position uint32, key []byte) error {
-	content, left, found := version(c.tx.Bucket(bucketRecords).Cursor(), recordKey(position, c.epoch.Number))
+func (c *checker) openRetired(position uint32, key treeKey) error {
+	content, left, found, err := c.tx.versions(bucketRecords).at(recordKey(position, c.epoch.Number))
+	if err != nil {
+		return err
+	}
 	if !found || len(content) != 0 || left < 2 {
 		return mismatch("a key that has left has a record at position %d", position)
 	}
@@ -62,7 +58,7 @@ func (c *checker) openRetired(position uint32, key []byte) error {
 		return err
 	}
 	src, err := c.s.source(c.tx, position, e.Number)
-	if err != nil || string(src.key[:]) != string(key) {
+	if err != nil || src.key != key {
 		return mismatch("a key that has left never had position %d", position)
 	}
 	if _, err := c.s.open(c.tx, src, e); err != nil {
@@ -77,24 +73,16 @@ func (c *checker) openRetired(position uint32, key []byte) error {
 // many keys were replaced as have another key's serial, they make one chain of all
 // keys of a serial.
 func (c *checker) checkRenames() error {
-	origins := c.tx.Bucket(bucketOrigins)
+	origins := c.tx.origins()
 	replaced := map[treeKey]bool{}
-	err := c.tx.Bucket(bucketRenamed).ForEach(func(k, v []byte) error {
-		from, err := decodeTreeKey(k)
-		if err != nil {
-			return err
-		}
-		spent, err := decodeReplacement(v)
-		if err != nil {
-			return err
-		}
+	err := c.tx.renamed().each(func(spent replacement) error {
 		replaced[spent.to] = true
-		return c.checkRename(origins, from, spent)
+		return c.checkRename(origins, spent)
 	})
 	if err != nil {
 		return err
 	}
-	if n := origins.Stats().KeyN; n != len(replaced) {
+	if n := origins.bucket.Stats().KeyN; n != len(replaced) {
 		return mismatch("%d keys have the serial of another one, and %d were renumbered", n, len(replaced))
 	}
 	return nil
@@ -102,12 +90,12 @@ func (c *checker) checkRenames() error {
 
 // checkRename checks one renumbering: its former key has left by then and its new
 // key came then, with the former one's serial.
-func (c *checker) checkRename(origins *bbolt.Bucket, from treeKey, spent replacement) error {
-	want, err := originOf(origins, from)
+func (c *checker) checkRename(origins origins, spent replacement) error {
+	want, err := origins.of(spent.from)
 	if err != nil {
 		return err
 	}
-	got, err := originOf(origins, spent.to)
+	got, err := origins.of(spent.to)
 	if err != nil {
 		return err
 	}
@@ -118,8 +106,11 @@ func (c *checker) checkRename(origins *bbolt.Bucket, from treeKey, spent replace
 	if err != nil || came != spent.epoch {
 		return mismatch("a key that was renumbered in epoch %d did not come then", spent.epoch)
 	}
-	position, err := decodePosition(c.tx.Bucket(bucketRetired).Get(from[:]))
+	position, left, err := c.tx.list(bucketRetired).get(spent.from)
 	if err != nil {
+		return err
+	}
+	if !left {
 		return mismatch("a key that was renamed away in epoch %d is in the registry, or never was", spent.epoch)
 	}
 	if _, left, _ := version(c.tx.Bucket(bucketRecords).Cursor(), recordKey(position, lastVersion)); left > spent.epoch {

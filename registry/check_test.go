@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/attestry/attestry/statement"
 )
 
@@ -47,36 +45,30 @@ func TestCheckFile(t *testing.T) {
 func TestCheckFindsDamage(t *testing.T) {
 	file := csvFile(testRow("LC-1"), testRow("LC-2"), testRow("LC-3"))
 	other := statement.EndKey()
-	for name, damage := range map[string]func(tx *bbolt.Tx) error{
-		"a link": func(tx *bbolt.Tx) error {
+	for name, damage := range map[string]func(tx state) error{
+		"a link": func(tx state) error {
 			end := treeKeyOf(other)
-			return tx.Bucket(bucketLinks).Put(recordKey(1, 1), end[:])
+			return tx.put(bucketLinks, recordKey(1, 1), end[:])
 		},
-		"the sentinel's link": func(tx *bbolt.Tx) error {
-			k, _ := tx.Bucket(bucketKeys).Cursor().Last()
-			return tx.Bucket(bucketLinks).Put(recordKey(0, 1), k)
+		"the sentinel's link": func(tx state) error {
+			e := lastKey(tx)
+			return tx.put(bucketLinks, recordKey(0, 1), e.key[:])
 		},
-		"the last link": func(tx *bbolt.Tx) error { return tx.Bucket(bucketLinks).Put(recordKey(3, 1), make([]byte, 32)) },
-		"two keys at one position": func(tx *bbolt.Tx) error {
-			k, _ := tx.Bucket(bucketKeys).Cursor().Last()
-			return tx.Bucket(bucketKeys).Put(k, positionKey(1))
+		"the last link":            func(tx state) error { return tx.put(bucketLinks, recordKey(3, 1), make([]byte, 32)) },
+		"two keys at one position": func(tx state) error { return moveKey(tx, lastKey(tx).key, 1) },
+		"a position beyond":        func(tx state) error { return moveKey(tx, lastKey(tx).key, 4) },
+		"a key less": func(tx state) error {
+			e, live, retired := lastKey(tx), tx.list(bucketKeys), tx.list(bucketRetired)
+			return errors.Join(retired.put(e.key, e.position), retired.flush(), live.delete(e.key), live.flush())
 		},
-		"a position beyond": func(tx *bbolt.Tx) error {
-			k, _ := tx.Bucket(bucketKeys).Cursor().Last()
-			return tx.Bucket(bucketKeys).Put(k, positionKey(4))
+		"a leaf":           func(tx state) error { return flip(tx, nodeKey(0, 0, 1), 40) },
+		"a node":           func(tx state) error { return flip(tx, nodeKey(4, 0, 1), 10) },
+		"an empty sibling": func(tx state) error { return flip(tx, nodeKey(8, 0, 1), 12*32-1) },
+		"the blinding secret": func(tx state) error {
+			return tx.put(bucketSecrets, secretBlinding, make([]byte, 32))
 		},
-		"a key less": func(tx *bbolt.Tx) error {
-			k, v := tx.Bucket(bucketKeys).Cursor().Last()
-			return errors.Join(tx.Bucket(bucketRetired).Put(k, v), tx.Bucket(bucketKeys).Delete(k))
-		},
-		"a leaf":           func(tx *bbolt.Tx) error { return flip(tx, nodeKey(0, 0, 1), 40) },
-		"a node":           func(tx *bbolt.Tx) error { return flip(tx, nodeKey(4, 0, 1), 10) },
-		"an empty sibling": func(tx *bbolt.Tx) error { return flip(tx, nodeKey(8, 0, 1), 12*32-1) },
-		"the blinding secret": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketSecrets).Put(secretBlinding, make([]byte, 32))
-		},
-		"the serial secret": func(tx *bbolt.Tx) error { return tx.Bucket(bucketSecrets).Put(secretSerial, make([]byte, 32)) },
-		"the root": func(tx *bbolt.Tx) error {
+		"the serial secret": func(tx state) error { return tx.put(bucketSecrets, secretSerial, make([]byte, 32)) },
+		"the root": func(tx state) error {
 			e, err := lastEpoch(tx)
 			if err != nil {
 				return err
@@ -85,7 +77,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			return putEpoch(tx, *e)
 		},
 		"a list that passes a record by, in a tree made for it": bypass,
-		"the count": func(tx *bbolt.Tx) error {
+		"the count": func(tx state) error {
 			e, err := lastEpoch(tx)
 			if err != nil {
 				return err
@@ -96,16 +88,16 @@ func TestCheckFindsDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := t.TempDir() + "/registry.db"
-			s, err := create(path, testSchema(), testSecrets())
+			s, err := create(path, testSchema(), testKey(), testSecrets())
 			if err != nil {
 				t.Fatal(err)
 			}
 			mustImport(t, s, file)
 			mustCommit(t, s)
-			if err := errors.Join(s.db.Update(damage), s.Close()); err != nil {
+			if err := errors.Join(s.update(damage), s.Close()); err != nil {
 				t.Fatal(err)
 			}
-			if s, err = Open(path); err != nil {
+			if s, err = OpenSealed(path, testKey()); err != nil {
 				t.Fatal(err)
 			}
 			defer s.Close()
@@ -118,17 +110,38 @@ func TestCheckFindsDamage(t *testing.T) {
 
 // bypass links the sentinel to the second key, as an agency would that wants to
 // prove the first one absent, and makes nodes and root fit.
-func bypass(tx *bbolt.Tx) error {
-	list := tx.Bucket(bucketKeys).Cursor()
-	list.First()
-	list.Next()
-	second, _ := list.Next()
+func bypass(tx state) error {
+	list, err := tx.list(bucketKeys).cursor()
+	if err != nil {
+		return err
+	}
+	_, _, err1 := list.first()
+	_, _, err2 := list.next()
+	second, _, err3 := list.next()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
 	s := &Store{schema: testSchema(), secrets: testSecrets()}
-	return forgeLeaf(tx, s, leafSource{contentEpoch: 1, linkEpoch: 1, next: treeKey(second)})
+	return forgeLeaf(tx, s, leafSource{contentEpoch: 1, linkEpoch: 1, next: second.key})
+}
+
+// lastKey gives the last entry of the list.
+func lastKey(tx state) (last keyAt) {
+	_ = tx.list(bucketKeys).each(func(e keyAt) error {
+		last = e
+		return nil
+	})
+	return last
+}
+
+// moveKey gives a key another position.
+func moveKey(tx state, key treeKey, position uint32) error {
+	list := tx.list(bucketKeys)
+	return errors.Join(list.put(key, position), list.flush())
 }
 
 // forgeLeaf puts another leaf into the first epoch, with nodes and a root for it.
-func forgeLeaf(tx *bbolt.Tx, s *Store, src leafSource) error {
+func forgeLeaf(tx state, s *Store, src leafSource) error {
 	e, err := lastEpoch(tx)
 	if err != nil {
 		return err
@@ -148,7 +161,7 @@ func TestOpenFindsDamage(t *testing.T) {
 	for name, key := range map[string][]byte{
 		"a leaf": nodeKey(0, 0, 1), "a node": nodeKey(5, 0, 1), "the root's other child": nodeKey(8, 0, 1),
 	} {
-		s, err := create(t.TempDir()+"/registry.db", testSchema(), testSecrets())
+		s, err := create(t.TempDir()+"/registry.db", testSchema(), testKey(), testSecrets())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +172,7 @@ func TestOpenFindsDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.db.Update(func(tx *bbolt.Tx) error { return flip(tx, key, 33) }); err != nil {
+		if err := s.update(func(tx state) error { return flip(tx, key, 33) }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Open(1, r); !errors.Is(err, ErrCorrupt) {
@@ -169,7 +182,7 @@ func TestOpenFindsDamage(t *testing.T) {
 }
 
 // flip changes the lowest bit of one byte of a stored node.
-func flip(tx *bbolt.Tx, key []byte, at int) error {
+func flip(tx state, key []byte, at int) error {
 	value := append([]byte(nil), tx.Bucket(bucketNodes).Get(key)...)
 	value[at] ^= 1
 	return tx.Bucket(bucketNodes).Put(key, value)

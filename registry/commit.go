@@ -133,7 +133,7 @@ func (s *Store) commit(ctx context.Context, progress func(int, int), join func(s
 		if err != nil {
 			return err
 		}
-		c := newCommitter(s, tx, last)
+		c := newCommitter(s, s.in(tx), last)
 		c.progress = progress
 		if next, err = c.apply(ctx); err != nil {
 			return err
@@ -181,7 +181,10 @@ type committer struct {
 	changed  int
 	progress func(done, total int)
 
-	keys, retired, content, links, subjects, nodes, origins, renamed *bbolt.Bucket
+	keys, retired         *keyList
+	content, links, nodes *bbolt.Bucket
+	origins               origins
+	renamed               renamed
 
 	leaves []leafChange // of the epoch, by position
 }
@@ -189,14 +192,13 @@ type committer struct {
 func newCommitter(s *Store, tx state, last *Epoch) *committer {
 	c := &committer{
 		s: s, tx: tx, epoch: 1, first: last == nil,
-		keys:     tx.Bucket(bucketKeys),
-		retired:  tx.Bucket(bucketRetired),
-		content:  tx.Bucket(bucketRecords),
-		links:    tx.Bucket(bucketLinks),
-		subjects: tx.Bucket(bucketSubjects),
-		nodes:    tx.Bucket(bucketNodes),
-		origins:  tx.Bucket(bucketOrigins),
-		renamed:  tx.Bucket(bucketRenamed),
+		keys:    tx.list(bucketKeys),
+		retired: tx.list(bucketRetired),
+		content: tx.Bucket(bucketRecords),
+		links:   tx.Bucket(bucketLinks),
+		nodes:   tx.Bucket(bucketNodes),
+		origins: tx.origins(),
+		renamed: tx.renamed(),
 	}
 	if last != nil {
 		c.epoch, c.records = last.Number+1, last.Records

@@ -15,8 +15,8 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
-// bucketMembers is a derived registry's index of groups, but where it is grouped by
-// key: group element, position -> empty. It keeps the groups of every epoch.
+// bucketMembers is a derived registry's index of positions by group element, but where it
+// is grouped by key. It keeps the groups of every epoch.
 var bucketMembers = []byte("members")
 
 // Derivation is what an epoch commits beside the registry itself.
@@ -74,17 +74,22 @@ type deriver struct {
 	store      *Store // the derived registry
 	tx, own    state  // of the source and of the derived registry
 	epoch      uint64
-	other      joined // the joined registry, if there is one
-	otherTx    state
+	other      joined               // the joined registry, if there is one
+	otherTx    state                // while it is open
+	keys       everyKey             // of the source
+	otherKeys  everyKey             // of the joined registry
+	live       *keyList             // of the derived registry
 	affected   map[treeKey]struct{} // groups to compute anew
+	joining    []posting            // the records that are in another group than before
 }
 
 func (s *Store) newDeriver(definition statement.Derived, tx *bbolt.Tx, epoch uint64) *deriver {
 	d := &deriver{
-		definition: definition, source: s, store: s.derived[definition.Registry], tx: tx, epoch: epoch,
+		definition: definition, source: s, store: s.derived[definition.Registry], tx: s.in(tx), epoch: epoch,
 		affected: map[treeKey]struct{}{},
 	}
 	d.own = d.store.in(tx)
+	d.keys, d.live = d.tx.everyKey(), d.own.list(bucketKeys)
 	return d
 }
 
@@ -107,7 +112,7 @@ func (d *deriver) with(other joined, fn func() error) error {
 		return err
 	}
 	return other.store.view(other.epoch, func(tx state, _ Epoch) error {
-		d.otherTx = tx
+		d.otherTx, d.otherKeys = tx, tx.everyKey()
 		return fn()
 	})
 }
@@ -150,20 +155,24 @@ func (d *deriver) collect(last *Epoch) error {
 		if err != nil {
 			return err
 		}
-		if d.otherTx != nil && source.Derivation != nil {
+		if d.joins() && source.Derivation != nil {
 			otherFrom = source.Derivation.Joins[d.definition.Join.Registry]
 		}
 	}
-	err := changedSince(d.tx, from, d.epoch, func(position uint32) error { return d.touch(position, from) })
-	if err != nil || d.otherTx == nil {
+	records := d.tx.versions(bucketRecords)
+	err := changedSince(d.tx, from, d.epoch, func(position uint32) error { return d.touch(records, position, from) })
+	if err == nil {
+		err = d.own.postings(bucketMembers).add(d.joining)
+	}
+	if err != nil || !d.joins() {
 		return err
 	}
 	return changedSince(d.otherTx, otherFrom, d.other.epoch, func(position uint32) error { return d.touchOther(position, otherFrom) })
 }
 
 // touch notes the groups that a record of the source was in and is in.
-func (d *deriver) touch(position uint32, from uint64) error {
-	records := d.tx.Bucket(bucketRecords).Cursor()
+func (d *deriver) touch(records *versions, position uint32, from uint64) error {
+	var before treeKey
 	for _, epoch := range []uint64{from, d.epoch} {
 		r, err := d.source.recordAt(records, position, epoch)
 		if errors.Is(err, ErrNoRecord) {
@@ -180,20 +189,22 @@ func (d *deriver) touch(position uint32, from uint64) error {
 			continue
 		}
 		d.affected[group] = struct{}{}
-		if epoch == d.epoch && d.definition.GroupBy != statement.FieldKey {
-			if err := d.own.Bucket(bucketMembers).Put(append(group[:], positionKey(position)...), nil); err != nil {
-				return err
-			}
+		if epoch == d.epoch && group != before && d.definition.GroupBy != statement.FieldKey {
+			d.joining = append(d.joining, posting{group, position})
 		}
+		before = group
 	}
 	return nil
 }
+
+// joins tells whether another registry is joined.
+func (d *deriver) joins() bool { return d.definition.Join != nil }
 
 // touchOther notes the groups that a record of the joined registry belonged and
 // belongs to. A group without a record of the source stays empty.
 func (d *deriver) touchOther(position uint32, from uint64) error {
 	s := d.other.store
-	records := d.otherTx.Bucket(bucketRecords).Cursor()
+	records := d.otherTx.versions(bucketRecords)
 	for _, epoch := range []uint64{from, d.other.epoch} {
 		r, err := s.recordAt(records, position, epoch)
 		if errors.Is(err, ErrNoRecord) {
@@ -244,14 +255,18 @@ func (d *deriver) stage(group treeKey) error {
 		return err
 	}
 	var old []byte
-	if b := d.own.Bucket(bucketKeys).Get(group[:]); b != nil {
-		position, err := decodePosition(b)
+	position, live, err := d.live.get(group)
+	if err != nil {
+		return err
+	}
+	if live {
+		var found bool
+		old, _, found, err = d.own.versions(bucketRecords).at(recordKey(position, lastVersion))
+		if err == nil && !found {
+			err = fmt.Errorf("%w: a live key without a record", ErrCorrupt)
+		}
 		if err != nil {
 			return err
-		}
-		var found bool
-		if old, _, found = version(d.own.Bucket(bucketRecords).Cursor(), recordKey(position, lastVersion)); !found {
-			return fmt.Errorf("%w: a live key without a record", ErrCorrupt)
 		}
 	}
 	if bytes.Equal(old, content) { // or neither is there
@@ -261,7 +276,7 @@ func (d *deriver) stage(group treeKey) error {
 	if content == nil {
 		change.kind = changeDelete
 	}
-	return d.own.Bucket(bucketStaging).Put(group[:], change.encode())
+	return d.own.putStagedChange(change)
 }
 
 // content computes a group's record; it is nil where the group is empty.
@@ -271,7 +286,7 @@ func (d *deriver) content(group treeKey) ([]byte, error) {
 		return nil, err
 	}
 	var others []*Record
-	if d.otherTx != nil {
+	if d.joins() {
 		if others, err = d.matches(group); err != nil {
 			return nil, err
 		}
@@ -294,7 +309,7 @@ func (d *deriver) content(group treeKey) ([]byte, error) {
 
 // members gives the source's records of a group at the epoch.
 func (d *deriver) members(group treeKey) (found []*Record, err error) {
-	records := d.tx.Bucket(bucketRecords).Cursor()
+	records := d.tx.versions(bucketRecords)
 	take := func(position uint32) error {
 		r, err := d.source.recordAt(records, position, d.epoch)
 		if errors.Is(err, ErrNoRecord) {
@@ -310,15 +325,15 @@ func (d *deriver) members(group treeKey) (found []*Record, err error) {
 		return err
 	}
 	if d.definition.GroupBy == statement.FieldKey {
-		return found, atKey(d.tx, group, take)
+		return found, atKey(d.keys, group, take)
 	}
-	return found, eachPosition(d.own.Bucket(bucketMembers), group, take)
+	return found, eachPosition(d.own.postings(bucketMembers), group, take)
 }
 
 // matches gives the joined registry's records of a group.
 func (d *deriver) matches(group treeKey) (found []*Record, err error) {
 	s := d.other.store
-	records := d.otherTx.Bucket(bucketRecords).Cursor()
+	records := d.otherTx.versions(bucketRecords)
 	take := func(position uint32) error {
 		r, err := s.recordAt(records, position, d.other.epoch)
 		if errors.Is(err, ErrNoRecord) {
@@ -337,14 +352,14 @@ func (d *deriver) matches(group treeKey) (found []*Record, err error) {
 		return nil
 	}
 	if d.definition.Join.By == statement.FieldKey {
-		return found, atKey(d.otherTx, group, take)
+		return found, atKey(d.otherKeys, group, take)
 	}
-	return found, eachPosition(d.otherTx.Bucket(bucketSubjects), group, take)
+	return found, eachPosition(d.otherTx.postings(bucketSubjects), group, take)
 }
 
 // atKey calls fn with the position of a key, if the registry ever had it.
-func atKey(tx state, key treeKey, fn func(uint32) error) error {
-	position, err := positionOf(tx, key)
+func atKey(keys everyKey, key treeKey, fn func(uint32) error) error {
+	position, err := keys.position(key)
 	if errors.Is(err, ErrNoRecord) {
 		return nil
 	}
@@ -355,13 +370,12 @@ func atKey(tx state, key treeKey, fn func(uint32) error) error {
 }
 
 // eachPosition calls fn with the positions that an index has under an element.
-func eachPosition(index *bbolt.Bucket, prefix treeKey, fn func(uint32) error) error {
-	c := index.Cursor()
-	for k, _ := c.Seek(prefix[:]); bytes.HasPrefix(k, prefix[:]); k, _ = c.Next() {
-		position, err := decodePosition(k[len(prefix):])
-		if err != nil {
-			return err
-		}
+func eachPosition(index *postings, element treeKey, fn func(uint32) error) error {
+	positions, err := index.all(element)
+	if err != nil {
+		return err
+	}
+	for _, position := range positions {
 		if err := fn(position); err != nil {
 			return err
 		}

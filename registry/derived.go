@@ -5,16 +5,9 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/statement"
 )
-
-// state is where a registry's buckets are: a transaction or, of a derived
-// registry, a bucket in its source's file.
-type state interface {
-	Bucket(name []byte) *bbolt.Bucket
-	CreateBucket(name []byte) (*bbolt.Bucket, error)
-	DeleteBucket(name []byte) error
-}
 
 // Derived gives the store of a registry that derives from this one, which shares
 // its file, its epochs' numbers and its blinding secret. It is read like any other,
@@ -33,9 +26,9 @@ func (s *Store) Source() *Store { return s.base }
 // in gives the store's own buckets in a transaction of its file.
 func (s *Store) in(tx *bbolt.Tx) state {
 	if s.base == nil {
-		return tx
+		return state{tx, s.box}
 	}
-	return tx.Bucket(bucketDerived).Bucket([]byte(s.schema.Registry))
+	return state{tx.Bucket(bucketDerived).Bucket([]byte(s.schema.Registry)), s.box}
 }
 
 // read runs a read transaction over the store's own buckets.
@@ -45,7 +38,7 @@ func (s *Store) read(fn func(state) error) error {
 
 // createDerived makes the buckets of the derived registries that the file does not
 // have yet.
-func createDerived(tx *bbolt.Tx, schema *statement.Schema) error {
+func createDerived(tx *bbolt.Tx, schema *statement.Schema, key *atrest.Key) error {
 	for _, definition := range schema.Derived {
 		name := []byte(definition.Registry)
 		if tx.Bucket(bucketDerived).Bucket(name) != nil {
@@ -58,7 +51,7 @@ func createDerived(tx *bbolt.Tx, schema *statement.Schema) error {
 		if _, err := b.CreateBucket(bucketMembers); err != nil {
 			return err
 		}
-		if err := initialiseTree(b); err != nil {
+		if err := initialiseTree(state{b, &box{key, definition.Registry}}); err != nil {
 			return err
 		}
 	}
@@ -70,7 +63,7 @@ func (s *Store) loadDerived(tx *bbolt.Tx) error {
 	s.derived = map[string]*Store{}
 	for _, definition := range s.schema.Derived {
 		schema, _ := s.schema.Of(definition.Registry)
-		d := &Store{db: s.db, base: s, schema: schema, fields: newFields(schema), secrets: s.secrets}
+		d := &Store{db: s.db, base: s, box: &box{s.box.key, definition.Registry}, schema: schema, fields: newFields(schema), secrets: s.secrets}
 		own := tx.Bucket(bucketDerived).Bucket([]byte(definition.Registry))
 		if own == nil || own.Bucket(bucketMembers) == nil {
 			return fmt.Errorf("%w: the derived registry %s is missing", ErrCorrupt, definition.Registry)
@@ -109,7 +102,7 @@ func (s *Store) Replace(schema *statement.Schema) error {
 		return err
 	}
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		if err := createDerived(tx, schema); err != nil {
+		if err := createDerived(tx, schema, s.box.key); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketMeta).Put(metaSchema, document)

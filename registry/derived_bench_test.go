@@ -85,7 +85,7 @@ func countyFile(b *testing.B, open func() (io.Reader, error)) string {
 }
 
 func benchStore(b *testing.B, schema *statement.Schema) *Store {
-	s, err := create(filepath.Join(b.TempDir(), "registry.db"), schema, testSecrets())
+	s, err := create(filepath.Join(b.TempDir(), "registry.db"), schema, testKey(), testSecrets())
 	if err != nil {
 		b.Fatal(err)
 	}

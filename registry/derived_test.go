@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
 	"github.com/attestry/attestry/statement"
@@ -217,11 +216,11 @@ func TestDerivedIsWhatTheRowsGive(t *testing.T) {
 		runs++
 		p := &pair{at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 		var err error
-		if p.titles, err = create(filepath.Join(dir, fmt.Sprint("t", runs)), derivingTitles(), testSecrets()); err != nil {
+		if p.titles, err = create(filepath.Join(dir, fmt.Sprint("t", runs)), derivingTitles(), testKey(), testSecrets()); err != nil {
 			rt.Fatal(err)
 		}
 		defer p.titles.Close()
-		if p.liens, err = create(filepath.Join(dir, fmt.Sprint("l", runs)), lienSchema(), testSecrets()); err != nil {
+		if p.liens, err = create(filepath.Join(dir, fmt.Sprint("l", runs)), lienSchema(), testKey(), testSecrets()); err != nil {
 			rt.Fatal(err)
 		}
 		defer p.liens.Close()
@@ -358,7 +357,7 @@ func TestReplaceSchema(t *testing.T) {
 	plain := derivingTitles()
 	plain.Derived = nil
 	path := filepath.Join(t.TempDir(), "r.db")
-	s, err := create(path, plain, testSecrets())
+	s, err := create(path, plain, testKey(), testSecrets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +390,7 @@ func TestReplaceSchema(t *testing.T) {
 	if err := errors.Join(s.Replace(derivingTitles()), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if p.titles, err = Open(path); err != nil {
+	if p.titles, err = OpenSealed(path, testKey()); err != nil {
 		t.Fatal(err)
 	}
 	defer p.titles.Close()
@@ -422,27 +421,29 @@ func TestCheckFindsAWrongDerivedValue(t *testing.T) {
 	if _, err := p.commit(t.Context(), p.titles, file); err != nil {
 		t.Fatal(err)
 	}
+	owners, _ := p.titles.Derived("owners")
 	var key, good []byte
-	change := func(fn func(records *bbolt.Bucket) error) {
+	change := func(fn func(tx state) error) {
 		t.Helper()
-		err := p.titles.db.Update(func(tx *bbolt.Tx) error {
-			return fn(tx.Bucket(bucketDerived).Bucket([]byte("owners")).Bucket(bucketRecords))
-		})
-		if err != nil {
+		if err := owners.update(fn); err != nil {
 			t.Fatal(err)
 		}
 	}
-	change(func(records *bbolt.Bucket) error {
-		k, v := records.Cursor().First()
+	change(func(tx state) error {
+		k, v := tx.Bucket(bucketRecords).Cursor().First()
+		plain, err := tx.open(bucketRecords, k, v)
+		if err != nil {
+			return err
+		}
 		key, good = slices.Clone(k), slices.Clone(v)
-		bad := slices.Clone(v)
+		bad := slices.Clone(plain)
 		bad[len(bad)-3] ^= 1
-		return records.Put(key, bad)
+		return tx.put(bucketRecords, key, bad)
 	})
 	if err := p.titles.Check(t.Context(), strings.NewReader(file), CSV, p.join); !errors.Is(err, ErrMismatch) {
 		t.Errorf("a changed value: %v", err)
 	}
-	change(func(records *bbolt.Bucket) error { return records.Put(key, good) })
+	change(func(tx state) error { return tx.Bucket(bucketRecords).Put(key, good) })
 }
 
 // Between a definition and the next commit a file still gives the epoch's root.
@@ -450,7 +451,7 @@ func TestCheckBeforeTheFirstDerivation(t *testing.T) {
 	plain := derivingTitles()
 	plain.Derived = plain.Derived[:1]
 	path := filepath.Join(t.TempDir(), "r.db")
-	s, err := create(path, plain, testSecrets())
+	s, err := create(path, plain, testKey(), testSecrets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +466,7 @@ func TestCheckBeforeTheFirstDerivation(t *testing.T) {
 	if err := errors.Join(s.Replace(derivingTitles()), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if p.titles, err = Open(path); err != nil {
+	if p.titles, err = OpenSealed(path, testKey()); err != nil {
 		t.Fatal(err)
 	}
 	defer p.titles.Close()

@@ -40,7 +40,7 @@ type epochDocument struct {
 	Joins   map[string]canon.Uint64      `json:"joins,omitempty"`
 }
 
-func putEpoch(tx state, e Epoch) error {
+func putEpoch(tx buckets, e Epoch) error {
 	d := epochDocument{Root: e.Root, Records: e.Records, Time: statement.FormatTime(e.Time), Changed: e.Changed}
 	if e.Derivation != nil {
 		d.Derived, d.Joins = e.Derivation.Roots, map[string]canon.Uint64{}
@@ -80,7 +80,7 @@ func (d *epochDocument) derivation() *Derivation {
 }
 
 // lastEpoch gives the latest epoch, nil where there is none.
-func lastEpoch(tx state) (*Epoch, error) {
+func lastEpoch(tx buckets) (*Epoch, error) {
 	k, v := tx.Bucket(bucketEpochs).Cursor().Last()
 	if k == nil {
 		return nil, nil
@@ -89,7 +89,7 @@ func lastEpoch(tx state) (*Epoch, error) {
 	return &e, err
 }
 
-func epochOf(tx state, number uint64) (Epoch, error) {
+func epochOf(tx buckets, number uint64) (Epoch, error) {
 	document := tx.Bucket(bucketEpochs).Get(epochKey(number))
 	if document == nil {
 		return Epoch{}, fmt.Errorf("%w: %d", ErrNoEpoch, number)

@@ -7,6 +7,7 @@ var (
 	ErrExists = errors.New("the registry's store exists already")
 	ErrFormat = errors.New("not a registry store of this version")
 	ErrLocked = errors.New("the registry's store is used by another process")
+	ErrSealed = errors.New("the registry's store cannot be opened with this key")
 )
 
 // Errors of imports. [ImportError] says where.

@@ -26,7 +26,7 @@ func FuzzImportNDJSON(f *testing.F) {
 // fuzzImport: what is refused changes nothing, and what is accepted becomes an
 // epoch whose root the same file gives.
 func fuzzImport(f *testing.F, format Format) {
-	s, err := create(filepath.Join(f.TempDir(), "registry.db"), renameSchema(), testSecrets())
+	s, err := create(filepath.Join(f.TempDir(), "registry.db"), renameSchema(), testKey(), testSecrets())
 	if err != nil {
 		f.Fatal(err)
 	}

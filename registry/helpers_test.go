@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"flag"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -55,10 +58,37 @@ func testSecrets() (s secrets) {
 	return s
 }
 
+// inClear has the tests run over stores in the clear: go test ./registry -args -clear.
+var inClear = flag.Bool("clear", false, "test stores in the clear, not sealed ones")
+
+// testKey is what the tests' stores are sealed under.
+func testKey() *atrest.Key {
+	if *inClear {
+		return nil
+	}
+	return testDataKey()
+}
+
+var testDataKey = sync.OnceValue(func() *atrest.Key { return newKey() })
+
+// newKey draws a data key.
+func newKey() *atrest.Key {
+	key, err := atrest.NewRing(nil).Key()
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// update changes a store's state behind its back.
+func (s *Store) update(fn func(state) error) error {
+	return s.db.Update(func(tx *bbolt.Tx) error { return fn(s.in(tx)) })
+}
+
 // newTestStore makes a store that is checked when the test ends.
 func newTestStore(t testing.TB, schema *statement.Schema) *Store {
 	t.Helper()
-	s, err := create(filepath.Join(t.TempDir(), "registry.db"), schema, testSecrets())
+	s, err := create(filepath.Join(t.TempDir(), "registry.db"), schema, testKey(), testSecrets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +115,7 @@ func checkState(t testing.TB, s *Store) {
 		if err != nil || e == nil {
 			return err
 		}
-		return (&checker{s: s, tx: tx, epoch: *e}).checkTree(context.Background())
+		return (&checker{s: s, tx: s.in(tx), epoch: *e}).checkTree(context.Background())
 	})
 	if err != nil {
 		t.Error(err)

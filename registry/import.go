@@ -70,7 +70,7 @@ func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress fu
 	slices.SortFunc(file.rows, func(a, b parsed) int { return bytes.Compare(a.key[:], b.key[:]) })
 	var counts Counts
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		if counts, err = s.stage(tx, file); err == nil {
+		if counts, err = s.stage(s.in(tx), file); err == nil {
 			err = accept(counts)
 		}
 		return errors.Join(err, ctx.Err())

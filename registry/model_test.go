@@ -225,7 +225,7 @@ func TestTreeLaws(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
 		path := filepath.Join(dir, strconv.Itoa(runs))
-		s, err := create(path, renameSchema(), testSecrets())
+		s, err := create(path, renameSchema(), testKey(), testSecrets())
 		if err != nil {
 			rt.Fatal(err)
 		}

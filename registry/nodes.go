@@ -1,11 +1,10 @@
 package registry
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -79,12 +78,12 @@ func (c *committer) writeLeaves() error {
 		change := &c.leaves[i]
 		key := recordKey(change.position, c.epoch)
 		if change.rewritten {
-			if err := c.content.Put(key, change.content); err != nil {
+			if err := c.content.Put(key, c.tx.seal(bucketRecords, key, change.content)); err != nil {
 				return err
 			}
 		}
 		if change.relinked {
-			if err := c.links.Put(key, change.next[:]); err != nil {
+			if err := c.links.Put(key, c.tx.seal(bucketLinks, key, change.next[:])); err != nil {
 				return err
 			}
 		}
@@ -92,27 +91,46 @@ func (c *committer) writeLeaves() error {
 	return c.writeSubjects()
 }
 
-// writeSubjects adds the new contents' subjects to the index, in its order.
+// writeSubjects adds the new contents' subjects to the index, but for those that a record
+// had just before.
 func (c *committer) writeSubjects() error {
-	var keys [][]byte
+	var added []posting
 	null := statement.Null()
+	records := c.tx.versions(bucketRecords)
 	for i := range c.leaves {
-		if change := &c.leaves[i]; change.rewritten && !change.deleted && change.subject != null {
-			keys = append(keys, subjectKey(change.subject, change.position))
+		change := &c.leaves[i]
+		if !change.rewritten || change.deleted || change.subject == null {
+			continue
 		}
-	}
-	slices.SortFunc(keys, bytes.Compare)
-	for _, key := range keys {
-		if err := c.subjects.Put(key, nil); err != nil {
+		same, err := c.hadSubject(records, change)
+		if err != nil {
 			return err
 		}
+		if !same {
+			added = append(added, posting{treeKeyOf(change.subject), change.position})
+		}
 	}
-	return nil
+	return c.tx.postings(bucketSubjects).add(added)
 }
 
-func subjectKey(subject fr.Element, position uint32) []byte {
-	b := subject.Bytes()
-	return append(b[:], positionKey(position)...)
+// hadSubject tells whether a changed record had the same subject in the last epoch.
+func (c *committer) hadSubject(records *versions, change *leafChange) (bool, error) {
+	if c.first {
+		return false, nil
+	}
+	content, _, err := contentAt(records, change.position, c.epoch-1)
+	if errors.Is(err, ErrNoRecord) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r, err := decodeContent(content, c.s.schema)
+	if err != nil {
+		return false, err
+	}
+	e, err := c.s.schema.HashSubject(r.Subject)
+	return e == change.subject, err
 }
 
 // slot is a value among a level's.

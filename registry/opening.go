@@ -68,11 +68,11 @@ func (s *Store) Open(epoch uint64, r *Record) (o *Opening, err error) {
 // source gathers what the file holds of a live leaf at an epoch.
 func (s *Store) source(tx state, position uint32, epoch uint64) (src *leafSource, err error) {
 	src = &leafSource{position: position}
-	src.content, src.contentEpoch, err = contentAt(tx.Bucket(bucketRecords).Cursor(), position, epoch)
+	src.content, src.contentEpoch, err = contentAt(tx.versions(bucketRecords), position, epoch)
 	if err != nil {
 		return nil, err
 	}
-	src.next, src.linkEpoch, err = linkAt(tx.Bucket(bucketLinks).Cursor(), position, epoch)
+	src.next, src.linkEpoch, err = linkAt(tx.versions(bucketLinks), position, epoch)
 	if err != nil || position == sentinel {
 		return src, err
 	}
@@ -85,7 +85,7 @@ func (s *Store) source(tx state, position uint32, epoch uint64) (src *leafSource
 		return nil, err
 	}
 	src.key = treeKeyOf(key)
-	src.origin, err = originOf(tx.Bucket(bucketOrigins), src.key)
+	src.origin, err = tx.origins().of(src.key)
 	return src, err
 }
 

@@ -1,15 +1,12 @@
 package registry
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
 
-	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
-
 	"github.com/attestry/attestry/statement"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 )
 
 // view runs fn over the state of an epoch.
@@ -39,7 +36,7 @@ func (s *Store) Get(epoch uint64, key string) (r *Record, err error) {
 		if err != nil {
 			return err
 		}
-		r, err = s.recordAt(tx.Bucket(bucketRecords).Cursor(), position, epoch)
+		r, err = s.recordAt(tx.versions(bucketRecords), position, epoch)
 		return err
 	})
 	return r, err
@@ -47,15 +44,25 @@ func (s *Store) Get(epoch uint64, key string) (r *Record, err error) {
 
 // positionOf gives the position of a key that has ever been in the registry.
 func positionOf(tx state, key treeKey) (uint32, error) {
-	for _, bucket := range [][]byte{bucketKeys, bucketRetired} {
-		if b := tx.Bucket(bucket).Get(key[:]); b != nil {
-			return decodePosition(b)
+	return tx.everyKey().position(key)
+}
+
+// everyKey is all keys that have ever been in the registry.
+type everyKey struct{ live, retired *keyList }
+
+func (t state) everyKey() everyKey { return everyKey{t.list(bucketKeys), t.list(bucketRetired)} }
+
+// position gives the position of a key; where there is none, the error is [ErrNoRecord].
+func (e everyKey) position(key treeKey) (uint32, error) {
+	for _, list := range []*keyList{e.live, e.retired} {
+		if position, found, err := list.get(key); found || err != nil {
+			return position, err
 		}
 	}
 	return 0, ErrNoRecord
 }
 
-func (s *Store) recordAt(records *bbolt.Cursor, position uint32, epoch uint64) (*Record, error) {
+func (s *Store) recordAt(records *versions, position uint32, epoch uint64) (*Record, error) {
 	content, _, err := contentAt(records, position, epoch)
 	if err != nil {
 		return nil, err
@@ -90,13 +97,12 @@ func (s *Store) BySubject(epoch uint64, subject string, fn func(*Record) (more b
 }
 
 func (s *Store) bySubject(tx state, epoch uint64, subject fr.Element, canonical string, fn func(*Record) (bool, error)) error {
-	prefix := subject.Bytes()
-	index, records := tx.Bucket(bucketSubjects).Cursor(), tx.Bucket(bucketRecords).Cursor()
-	for k, _ := index.Seek(prefix[:]); bytes.HasPrefix(k, prefix[:]); k, _ = index.Next() {
-		position, err := decodePosition(k[len(prefix):])
-		if err != nil {
-			return err
-		}
+	positions, err := tx.postings(bucketSubjects).all(treeKeyOf(subject))
+	if err != nil {
+		return err
+	}
+	records := tx.versions(bucketRecords)
+	for _, position := range positions {
 		r, err := s.recordAt(records, position, epoch)
 		if errors.Is(err, ErrNoRecord) || err == nil && r.Subject != canonical {
 			continue // the index keeps the subjects of every epoch
@@ -115,7 +121,7 @@ func (s *Store) bySubject(tx state, epoch uint64, subject fr.Element, canonical 
 // positions, until fn gives false or an error. fn must not write to the store.
 func (s *Store) Scan(epoch uint64, fn func(*Record) (more bool, err error)) error {
 	return s.view(epoch, func(tx state, _ Epoch) error {
-		records := tx.Bucket(bucketRecords).Cursor()
+		records := tx.versions(bucketRecords)
 		last, err := lastPosition(tx)
 		if err != nil {
 			return err
@@ -137,7 +143,7 @@ func (s *Store) Scan(epoch uint64, fn func(*Record) (more bool, err error)) erro
 }
 
 // lastPosition gives the first position that was never used.
-func lastPosition(tx state) (uint32, error) {
+func lastPosition(tx buckets) (uint32, error) {
 	return decodePosition(tx.Bucket(bucketMeta).Get(metaFresh))
 }
 

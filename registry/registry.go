@@ -17,9 +17,10 @@
 //	record, err := store.Get(epoch.Number, "LC-00042")
 //	opening, err := store.Open(epoch.Number, record)
 //
-// The file holds records and secrets in the clear, with mode 0600: whoever reads
-// it reads the registry, can link its pledges and can open its commitments. No
-// error and no formatted value of this package holds a record or a secret.
+// The file has mode 0600. With a key ([CreateSealed]) its records, keys and secrets are
+// encrypted; without one they are in the clear, and whoever reads the file reads the
+// registry, can link its pledges and can open its commitments. No error and no formatted
+// value of this package holds a record or a secret.
 // docs/spec/registry.md specifies the tree and the file.
 package registry
 
@@ -36,6 +37,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/statement"
 )
@@ -54,6 +56,7 @@ const (
 // goroutines; imports and commits take turns.
 type Store struct {
 	db      *bbolt.DB
+	box     *box
 	schema  *statement.Schema
 	fields  *fields
 	secrets secrets
@@ -73,10 +76,16 @@ type secrets struct {
 // Create makes the store of a registry with this schema, draws its secrets and
 // opens it. A file that exists is refused with [ErrExists].
 func Create(path string, schema *statement.Schema) (*Store, error) {
-	return create(path, schema, drawSecrets())
+	return CreateSealed(path, schema, nil)
 }
 
-func create(path string, schema *statement.Schema, drawn secrets) (*Store, error) {
+// CreateSealed is [Create] of a store whose private values are sealed under a key's present
+// data key.
+func CreateSealed(path string, schema *statement.Schema, key *atrest.Key) (*Store, error) {
+	return create(path, schema, key, drawSecrets())
+}
+
+func create(path string, schema *statement.Schema, key *atrest.Key, drawn secrets) (*Store, error) {
 	document, err := encodeSchema(schema)
 	if err != nil {
 		return nil, err
@@ -86,24 +95,43 @@ func create(path string, schema *statement.Schema, drawn secrets) (*Store, error
 		return nil, err
 	}
 	fill := func(tx *bbolt.Tx) error {
-		return errors.Join(initialise(tx, document, drawn), createDerived(tx, schema))
+		err := initialise(state{tx, &box{key, schema.Registry}}, document, drawn)
+		return errors.Join(err, createDerived(tx, schema, key))
 	}
 	if err := db.Update(fill); err != nil {
 		_ = db.Close()
 		_ = os.Remove(path)
 		return nil, fmt.Errorf("initialise %s: %w", path, err)
 	}
-	return load(db, path)
+	return load(db, path, key)
 }
 
-// Open opens the store of a registry. It gives [ErrLocked] while another process
-// has it open, and [ErrFormat] where the file is something else.
-func Open(path string) (*Store, error) {
+// Open opens the store of a registry that is in the clear. It gives [ErrLocked] while
+// another process has it open, [ErrFormat] where the file is something else, and
+// [ErrSealed] where it is encrypted. A file of an earlier version is written anew.
+func Open(path string) (*Store, error) { return OpenSealed(path, nil) }
+
+// OpenSealed is [Open] of a store that is sealed under one of a key's data keys. One that is
+// in the clear, or under a data key that is not at hand, is refused with [ErrSealed].
+func OpenSealed(path string, key *atrest.Key) (*Store, error) {
 	db, err := openFile(path, 0)
 	if err != nil {
 		return nil, err
 	}
-	return load(db, path)
+	old, err := isFormer(db)
+	if err != nil || !old {
+		return load(db, path, key)
+	}
+	if _, err = keyOf(key, atrest.ID{}); err == nil {
+		err = rewrite(db, path, nil, nil)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, fmt.Errorf("upgrade %s: %w", path, err)
+	}
+	if db, err = openFile(path, 0); err != nil {
+		return nil, err
+	}
+	return load(db, path, key)
 }
 
 // openFile opens a bbolt file; extra is the flags that decide whether it is made.
@@ -136,18 +164,18 @@ func drawSecrets() (s secrets) {
 }
 
 // load reads what an open store keeps in memory.
-func load(db *bbolt.DB, path string) (*Store, error) {
+func load(db *bbolt.DB, path string, key *atrest.Key) (*Store, error) {
 	s := &Store{db: db}
-	if err := db.View(s.load); err != nil {
+	if err := db.View(func(tx *bbolt.Tx) error { return s.load(tx, key) }); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func (s *Store) load(tx *bbolt.Tx) (err error) {
-	meta, secret := tx.Bucket(bucketMeta), tx.Bucket(bucketSecrets)
-	if meta == nil || secret == nil || string(meta.Get(metaFormat)) != formatVersion {
+func (s *Store) load(tx *bbolt.Tx, key *atrest.Key) (err error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil || tx.Bucket(bucketSecrets) == nil || string(meta.Get(metaFormat)) != formatVersion {
 		return fmt.Errorf("%w: it is not %q", ErrFormat, formatVersion)
 	}
 	if err := hasBuckets(tx); err != nil {
@@ -156,10 +184,10 @@ func (s *Store) load(tx *bbolt.Tx) (err error) {
 	if tx.Bucket(bucketDerived) == nil {
 		return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, bucketDerived)
 	}
-	if copy(s.secrets.blinding[:], secret.Get(secretBlinding)) != 32 || copy(s.secrets.serial[:], secret.Get(secretSerial)) != 32 {
-		return fmt.Errorf("%w: a secret is missing", ErrCorrupt)
-	}
 	if s.schema, err = decodeSchema(meta.Get(metaSchema)); err != nil {
+		return err
+	}
+	if err := s.unseal(tx, key); err != nil {
 		return err
 	}
 	s.fields = newFields(s.schema)
@@ -169,7 +197,59 @@ func (s *Store) load(tx *bbolt.Tx) (err error) {
 	return s.loadDerived(tx)
 }
 
-func hasBuckets(tx state) error {
+// unseal finds the data key of the file and reads the secrets.
+func (s *Store) unseal(tx *bbolt.Tx, key *atrest.Key) error {
+	own, err := sealedUnder(tx, key)
+	if err != nil {
+		return err
+	}
+	s.box = &box{own, s.schema.Registry}
+	s.secrets, err = s.in(tx).secrets()
+	return err
+}
+
+// secrets reads the registry's secrets.
+func (t state) secrets() (drawn secrets, err error) {
+	for name, secret := range map[string]*[32]byte{string(secretBlinding): &drawn.blinding, string(secretSerial): &drawn.serial} {
+		plain, err := t.get(bucketSecrets, []byte(name))
+		if err != nil {
+			return drawn, err
+		}
+		if len(plain) != len(secret) {
+			return drawn, fmt.Errorf("%w: a secret is missing", ErrCorrupt)
+		}
+		copy(secret[:], plain)
+	}
+	return drawn, nil
+}
+
+// sealedUnder finds the data key of a file.
+func sealedUnder(tx buckets, key *atrest.Key) (*atrest.Key, error) {
+	var id atrest.ID
+	if stored := tx.Bucket(bucketMeta).Get(metaKey); stored != nil && copy(id[:], stored) != len(stored) {
+		return nil, fmt.Errorf("%w: the id of a data key", ErrCorrupt)
+	}
+	return keyOf(key, id)
+}
+
+// keyOf gives the key of a file that says which data key it is sealed under.
+func keyOf(key *atrest.Key, id atrest.ID) (*atrest.Key, error) {
+	own, err := key.Only(id)
+	switch {
+	case errors.Is(err, atrest.ErrNotSealed):
+		return nil, fmt.Errorf("%w: it is in the clear, and whoever opens it expects it to be encrypted", ErrSealed)
+	case err != nil && key == nil:
+		return nil, fmt.Errorf("%w: it is encrypted, and there is no key", ErrSealed)
+	case err != nil:
+		return nil, fmt.Errorf("%w: it is encrypted under the data key %s, which is not at hand", ErrSealed, id)
+	}
+	return own, nil
+}
+
+// Key names the data key that the store is sealed under; zero is in the clear.
+func (s *Store) Key() atrest.ID { return s.box.key.ID() }
+
+func hasBuckets(tx buckets) error {
 	for _, name := range append([][]byte{bucketMeta}, dataBuckets...) {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, name)
@@ -191,9 +271,19 @@ func initialise(tx state, schema []byte, drawn secrets) error {
 	return errors.Join(
 		tx.Bucket(bucketMeta).Put(metaFormat, []byte(formatVersion)),
 		tx.Bucket(bucketMeta).Put(metaSchema, schema),
-		tx.Bucket(bucketSecrets).Put(secretBlinding, drawn.blinding[:]),
-		tx.Bucket(bucketSecrets).Put(secretSerial, drawn.serial[:]),
+		tx.putKey(),
+		tx.put(bucketSecrets, secretBlinding, drawn.blinding[:]),
+		tx.put(bucketSecrets, secretSerial, drawn.serial[:]),
 	)
+}
+
+// putKey says in the file which data key it is sealed under.
+func (t state) putKey() error {
+	if t.key == nil {
+		return nil
+	}
+	id := t.key.ID()
+	return t.Bucket(bucketMeta).Put(metaKey, id[:])
 }
 
 // initialiseTree makes the buckets of one registry's records and tree. The
@@ -204,10 +294,11 @@ func initialiseTree(tx state) error {
 			return err
 		}
 	}
-	first := treeKey{}
+	keys, retired := tx.list(bucketKeys), tx.list(bucketRetired)
 	return errors.Join(
 		tx.Bucket(bucketMeta).Put(metaFresh, positionKey(1)),
-		tx.Bucket(bucketKeys).Put(first[:], positionKey(sentinel)),
+		keys.initialise(), retired.initialise(),
+		keys.put(treeKey{}, sentinel), keys.flush(),
 	)
 }
 

@@ -3,11 +3,11 @@ package registry
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/statement"
 )
@@ -51,11 +51,7 @@ type movedKey struct {
 // left, both in the order of keys. It is in that order too that new keys take
 // fresh positions, so that the order of a file's rows leaves no trace.
 func (c *committer) applyStaging() (contents []leafChange, moved []movedKey, err error) {
-	err = c.tx.Bucket(bucketStaging).ForEach(func(k, v []byte) error {
-		staged, err := decodeChange(k, v)
-		if err != nil {
-			return err
-		}
+	err = c.tx.eachStaged(func(staged stagedChange) error {
 		change := leafChange{rewritten: true, deleted: staged.kind == changeDelete}
 		change.key, change.content, change.contentEpoch = staged.key, staged.content, c.epoch
 		if staged.kind == changeRename {
@@ -75,38 +71,39 @@ func (c *committer) applyStaging() (contents []leafChange, moved []movedKey, err
 		c.changed++
 		return nil
 	})
-	return contents, moved, err
+	return contents, moved, errors.Join(err, c.keys.flush(), c.retired.flush())
 }
 
 // place finds or makes the position of a change's key, and moves the key between
 // the list and the retired ones. live tells whether it was in the list.
 func (c *committer) place(change *leafChange) (position uint32, live bool, err error) {
-	key := change.key[:]
-	if b := c.keys.Get(key); b != nil {
-		if position, err = decodePosition(b); err != nil || !change.deleted {
-			return position, true, err
-		}
+	position, live, err = c.keys.get(change.key)
+	if err != nil || live && !change.deleted {
+		return position, live, err
+	}
+	if live {
 		c.records--
-		if err = c.keys.Delete(key); err != nil {
+		if err = c.keys.delete(change.key); err != nil {
 			return 0, true, err
 		}
-		return position, true, c.retired.Put(key, positionKey(position))
+		return position, true, c.retired.put(change.key, position)
 	}
 	if change.deleted {
 		return 0, false, fmt.Errorf("%w: a staged deletion of no record", ErrCorrupt)
 	}
-	if b := c.retired.Get(key); b != nil {
-		if position, err = decodePosition(b); err == nil {
-			err = c.retired.Delete(key)
-		}
-	} else {
+	position, known, err := c.retired.get(change.key)
+	switch {
+	case err != nil:
+	case known:
+		err = c.retired.delete(change.key)
+	default:
 		position, err = c.freshPosition()
 	}
 	if err != nil {
 		return 0, false, err
 	}
 	c.records++
-	return position, false, c.keys.Put(key, positionKey(position))
+	return position, false, c.keys.put(change.key, position)
 }
 
 func (c *committer) freshPosition() (uint32, error) {
@@ -124,15 +121,16 @@ func (c *committer) relink(moved []movedKey) ([]leafChange, error) {
 	if c.first {
 		keys = append(keys, treeKey{}) // the sentinel has no leaf yet
 	}
-	list := c.keys.Cursor()
+	list, err := c.keys.cursor()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range moved {
-		if k, _ := list.Seek(m.key[:]); k == nil {
-			k, _ = list.Last()
-			keys = append(keys, treeKey(k))
-		} else {
-			k, _ = list.Prev()
-			keys = append(keys, treeKey(k))
+		before, ok, err := list.below(m.key)
+		if err != nil || !ok {
+			return nil, errors.Join(err, fmt.Errorf("%w: the list has no sentinel", ErrCorrupt))
 		}
+		keys = append(keys, before.key)
 		if m.joined {
 			keys = append(keys, m.key)
 		}
@@ -141,35 +139,32 @@ func (c *committer) relink(moved []movedKey) ([]leafChange, error) {
 	keys = slices.Compact(keys)
 	relinks := make([]leafChange, len(keys))
 	for i, key := range keys {
-		position, err := seekPosition(list, key)
+		at, ok, err := list.seek(key)
+		if err != nil || !ok || at.key != key {
+			return nil, errors.Join(err, fmt.Errorf("%w: a key has left the list", ErrCorrupt))
+		}
+		next, err := nextKey(list)
 		if err != nil {
 			return nil, err
 		}
-		relinks[i] = leafChange{relinked: true, leafSource: leafSource{key: key, position: position, next: nextKey(list), linkEpoch: c.epoch}}
+		relinks[i] = leafChange{relinked: true, leafSource: leafSource{key: key, position: at.position, next: next, linkEpoch: c.epoch}}
 	}
 	return relinks, nil
 }
 
-func seekPosition(list *bbolt.Cursor, key treeKey) (uint32, error) {
-	k, v := list.Seek(key[:])
-	if !bytes.Equal(k, key[:]) {
-		return 0, fmt.Errorf("%w: a key has left the list", ErrCorrupt)
-	}
-	return decodePosition(v)
-}
-
 // nextKey gives the key after the cursor's, the end key after the last.
-func nextKey(list *bbolt.Cursor) treeKey {
-	if k, _ := list.Next(); k != nil {
-		return treeKey(k)
+func nextKey(list *keyCursor) (treeKey, error) {
+	at, ok, err := list.next()
+	if !ok {
+		return treeKeyOf(statement.EndKey()), err
 	}
-	return treeKeyOf(statement.EndKey())
+	return at.key, nil
 }
 
 // join merges both lists into the epoch's leaves, and completes from the file what
 // did not change of each.
 func (c *committer) join(contents, relinks []leafChange) error {
-	records, links := c.content.Cursor(), c.links.Cursor()
+	records, links := c.tx.versions(bucketRecords), c.tx.versions(bucketLinks)
 	c.leaves = make([]leafChange, 0, max(len(contents), len(relinks)))
 	for len(contents)+len(relinks) > 0 {
 		order := -1
@@ -196,7 +191,7 @@ func (c *committer) join(contents, relinks []leafChange) error {
 			contents, relinks = contents[1:], relinks[1:]
 		}
 		if err == nil && !change.deleted {
-			change.origin, err = originOf(c.origins, change.key)
+			change.origin, err = c.origins.of(change.key)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: a live leaf: %w", ErrCorrupt, err)
@@ -208,23 +203,26 @@ func (c *committer) join(contents, relinks []leafChange) error {
 
 // contentAt gives the content of a position's live record at an epoch, and the
 // epoch that wrote it. Where there is none, the error is [ErrNoRecord].
-func contentAt(records *bbolt.Cursor, position uint32, epoch uint64) ([]byte, uint64, error) {
+func contentAt(records *versions, position uint32, epoch uint64) ([]byte, uint64, error) {
 	if position == sentinel {
 		return nil, 1, nil
 	}
-	content, written, found := version(records, recordKey(position, epoch))
-	if !found || len(content) == 0 {
-		return nil, 0, ErrNoRecord
+	content, written, found, err := records.at(recordKey(position, epoch))
+	if err == nil && (!found || len(content) == 0) {
+		err = ErrNoRecord
 	}
-	return content, written, nil
+	return content, written, err
 }
 
 // linkAt gives the next key of a position's leaf at an epoch, and the epoch that
 // linked it.
-func linkAt(links *bbolt.Cursor, position uint32, epoch uint64) (treeKey, uint64, error) {
-	next, linked, found := version(links, recordKey(position, epoch))
-	if !found || len(next) != len(treeKey{}) {
-		return treeKey{}, 0, fmt.Errorf("%w: a leaf without a link", ErrCorrupt)
+func linkAt(links *versions, position uint32, epoch uint64) (treeKey, uint64, error) {
+	next, linked, found, err := links.at(recordKey(position, epoch))
+	if err == nil && (!found || len(next) != len(treeKey{})) {
+		err = fmt.Errorf("%w: a leaf without a link", ErrCorrupt)
+	}
+	if err != nil {
+		return treeKey{}, 0, err
 	}
 	return treeKey(next), linked, nil
 }

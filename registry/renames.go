@@ -2,12 +2,9 @@ package registry
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-
-	"go.etcd.io/bbolt"
 )
 
 // A record that is renumbered is one record still: its new key takes over the
@@ -55,51 +52,15 @@ func (s *Store) parseFormer(row []cell, key treeKey, file *snapshot) error {
 	return nil
 }
 
-// replacement is what the file holds of a key that was renamed away.
-type replacement struct {
-	epoch uint64 // that renamed it
-	to    treeKey
-}
-
-func (r replacement) encode() []byte {
-	return append(binary.BigEndian.AppendUint64(nil, r.epoch), r.to[:]...)
-}
-
-func decodeReplacement(b []byte) (r replacement, err error) {
-	if len(b) < 8 {
-		return r, fmt.Errorf("%w: a renaming of %d bytes", ErrCorrupt, len(b))
-	}
-	r.epoch = binary.BigEndian.Uint64(b)
-	r.to, err = decodeTreeKey(b[8:])
-	return r, err
-}
-
-// replacementOf tells whether and by what a key was replaced.
-func replacementOf(renamed *bbolt.Bucket, key treeKey) (r replacement, found bool, err error) {
-	b := renamed.Get(key[:])
-	if b == nil {
-		return r, false, nil
-	}
-	r, err = decodeReplacement(b)
-	return r, true, err
-}
-
-// originOf gives the first key that a key's record had, which is the key itself
-// where it was never renumbered.
-func originOf(origins *bbolt.Bucket, key treeKey) (treeKey, error) {
-	b := origins.Get(key[:])
-	if b == nil {
-		return key, nil
-	}
-	return decodeTreeKey(b)
-}
-
 // planRenames gives the renumberings that a file brings about, from new keys to
 // former ones. Those that an epoch made already are none, so that the same file
 // can be imported again. Of all that is wrong, the error says the first in the
 // file.
 func (s *Store) planRenames(tx state, file *snapshot) (map[treeKey]treeKey, error) {
-	p := &renamePlanner{tx: tx, fields: s.fields, rows: file.rows, former: map[treeKey]treeKey{}, lines: map[treeKey]int{}}
+	p := &renamePlanner{
+		renamed: tx.renamed(), known: tx.everyKey(), fields: s.fields, rows: file.rows,
+		former: map[treeKey]treeKey{}, lines: map[treeKey]int{},
+	}
 	if err := p.refuseSpent(); err != nil {
 		return nil, err
 	}
@@ -125,12 +86,13 @@ func (s *Store) planRenames(tx state, file *snapshot) (map[treeKey]treeKey, erro
 
 // renamePlanner holds a file's renumberings against the rules.
 type renamePlanner struct {
-	tx     state
-	fields *fields
-	rows   []parsed            // in the order of their keys
-	former map[treeKey]treeKey // the plan
-	lines  map[treeKey]int     // of the rows that name a former key
-	first  *ImportError
+	renamed renamed
+	known   everyKey
+	fields  *fields
+	rows    []parsed            // in the order of their keys
+	former  map[treeKey]treeKey // the plan
+	lines   map[treeKey]int     // of the rows that name a former key
+	first   *ImportError
 }
 
 // refuse keeps the error that stands first in the file.
@@ -151,16 +113,8 @@ func (p *renamePlanner) row(key treeKey) (parsed, bool) {
 
 // refuseSpent refuses rows with keys that were renamed away.
 func (p *renamePlanner) refuseSpent() error {
-	return p.tx.Bucket(bucketRenamed).ForEach(func(k, v []byte) error {
-		key, err := decodeTreeKey(k)
-		if err != nil {
-			return err
-		}
-		spent, err := decodeReplacement(v)
-		if err != nil {
-			return err
-		}
-		if row, found := p.row(key); found {
+	return p.renamed.each(func(spent replacement) error {
+		if row, found := p.row(spent.from); found {
 			p.refuse(row.line, row.column, 0, fmt.Errorf("%w in epoch %d", errRenamedAway, spent.epoch))
 		}
 		return nil
@@ -171,7 +125,7 @@ func (p *renamePlanner) refuseSpent() error {
 func (p *renamePlanner) pending(all []renaming) ([]renaming, error) {
 	var pending []renaming
 	for _, r := range all {
-		spent, found, err := replacementOf(p.tx.Bucket(bucketRenamed), r.from)
+		spent, found, err := p.renamed.of(r.from)
 		switch {
 		case err != nil:
 			return nil, err
@@ -196,21 +150,21 @@ func (p *renamePlanner) check(r renaming) error {
 		}
 		return fmt.Errorf("%w (line %d)", errFormerStays, row.line)
 	}
-	if known, err := knownKey(p.tx, r.from); !known || err != nil {
+	if known, err := p.known.has(r.from); !known || err != nil {
 		return errors.Join(err, errFormerUnknown)
 	}
-	if p.tx.Bucket(bucketRenamed).Get(r.to[:]) != nil {
-		return nil // refuseSpent has refused the row
+	if _, spent, err := p.renamed.of(r.to); spent || err != nil {
+		return err // refuseSpent has refused the row
 	}
-	if known, err := knownKey(p.tx, r.to); known || err != nil {
+	if known, err := p.known.has(r.to); known || err != nil {
 		return errors.Join(err, errRenamedToRecord)
 	}
 	return nil
 }
 
-// knownKey tells whether the registry ever had a key.
-func knownKey(tx state, key treeKey) (bool, error) {
-	_, err := positionOf(tx, key)
+// has tells whether the registry ever had a key.
+func (e everyKey) has(key treeKey) (bool, error) {
+	_, err := e.position(key)
 	if errors.Is(err, ErrNoRecord) {
 		return false, nil
 	}
@@ -220,16 +174,16 @@ func knownKey(tx state, key treeKey) (bool, error) {
 // rename gives a new key the serial of its former one, which is spent from now on.
 // No renumbering of an epoch rests on another one of it, so their order is all one.
 func (c *committer) rename(from, to treeKey) error {
-	known, err := knownKey(c.tx, to)
-	if err != nil || known || c.renamed.Get(from[:]) != nil {
+	known, err := everyKey{c.keys, c.retired}.has(to)
+	if err != nil || known {
 		return errors.Join(err, fmt.Errorf("%w: a staged renaming", ErrCorrupt))
 	}
-	origin, err := originOf(c.origins, from)
+	if _, spent, err := c.renamed.of(from); err != nil || spent {
+		return errors.Join(err, fmt.Errorf("%w: a staged renaming", ErrCorrupt))
+	}
+	origin, err := c.origins.of(from)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		c.origins.Put(to[:], origin[:]),
-		c.renamed.Put(from[:], replacement{epoch: c.epoch, to: to}.encode()),
-	)
+	return errors.Join(c.origins.put(to, origin[:]), c.renamed.put(from, replacement{from, c.epoch, to}.encode()))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -272,47 +273,53 @@ func TestCheckFormerKeys(t *testing.T) {
 // that have left too.
 func TestCheckFindsRenameDamage(t *testing.T) {
 	schema := renameSchema()
-	tree := func(key string) []byte {
+	tree := func(key string) treeKey {
 		e, err := schema.HashKey(key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := treeKeyOf(e)
-		return k[:]
+		return treeKeyOf(e)
 	}
-	for name, damage := range map[string]func(origins, renamed *bbolt.Bucket) error{
-		"an origin less":              func(o, _ *bbolt.Bucket) error { return o.Delete(tree("B")) },
-		"an origin less of one gone":  func(o, _ *bbolt.Bucket) error { return o.Delete(tree("H2")) },
-		"another origin":              func(o, _ *bbolt.Bucket) error { return o.Put(tree("B"), tree("K")) },
-		"another origin of one gone":  func(o, _ *bbolt.Bucket) error { return o.Put(tree("H2"), tree("K")) },
-		"an origin more":              func(o, _ *bbolt.Bucket) error { return o.Put(tree("L"), tree("K")) },
-		"an origin of no key":         func(o, _ *bbolt.Bucket) error { return o.Put(tree("Z"), tree("K")) },
-		"an origin that is the key's": func(o, _ *bbolt.Bucket) error { return o.Put(tree("L"), tree("L")) },
-		"a spent key less":            func(_, r *bbolt.Bucket) error { return r.Delete(tree("A")) },
-		"a spent key more": func(_, r *bbolt.Bucket) error {
-			return r.Put(tree("G"), replacement{epoch: 2, to: treeKey(tree("L"))}.encode())
+	spent := func(from string, epoch uint64, to string) replacement {
+		return replacement{tree(from), epoch, tree(to)}
+	}
+	for name, damage := range map[string]func(o origins, r renamed) error{
+		"an origin less":              func(o origins, _ renamed) error { return o.bucket.Delete(o.token(tree("B"))) },
+		"an origin less of one gone":  func(o origins, _ renamed) error { return o.bucket.Delete(o.token(tree("H2"))) },
+		"another origin":              func(o origins, _ renamed) error { return putOrigin(o, tree("B"), tree("K")) },
+		"another origin of one gone":  func(o origins, _ renamed) error { return putOrigin(o, tree("H2"), tree("K")) },
+		"an origin more":              func(o origins, _ renamed) error { return putOrigin(o, tree("L"), tree("K")) },
+		"an origin of no key":         func(o origins, _ renamed) error { return putOrigin(o, tree("Z"), tree("K")) },
+		"an origin that is the key's": func(o origins, _ renamed) error { return putOrigin(o, tree("L"), tree("L")) },
+		"a spent key less":            func(_ origins, r renamed) error { return r.bucket.Delete(r.token(tree("A"))) },
+		"a spent key more": func(_ origins, r renamed) error {
+			return r.put(tree("G"), spent("G", 2, "L").encode())
 		},
-		"another epoch": func(_, r *bbolt.Bucket) error {
-			return r.Put(tree("A"), replacement{epoch: 3, to: treeKey(tree("B"))}.encode())
+		"another epoch": func(_ origins, r renamed) error {
+			return r.put(tree("A"), spent("A", 3, "B").encode())
 		},
-		"another new key": func(_, r *bbolt.Bucket) error {
-			return r.Put(tree("A"), replacement{epoch: 2, to: treeKey(tree("H2"))}.encode())
+		"another new key": func(_ origins, r renamed) error {
+			return r.put(tree("A"), spent("A", 2, "H2").encode())
 		},
-		"a renaming that never was": func(o, r *bbolt.Bucket) error {
-			return errors.Join(o.Put(tree("L"), tree("G")), r.Put(tree("G"), replacement{epoch: 1, to: treeKey(tree("L"))}.encode()))
+		"a renaming that never was": func(o origins, r renamed) error {
+			return errors.Join(putOrigin(o, tree("L"), tree("G")), r.put(tree("G"), spent("G", 1, "L").encode()))
 		},
-		"a renaming less":             func(o, r *bbolt.Bucket) error { return errors.Join(o.Delete(tree("B")), r.Delete(tree("A"))) },
-		"a renaming less of one gone": func(o, r *bbolt.Bucket) error { return errors.Join(o.Delete(tree("H2")), r.Delete(tree("H"))) },
-		"another spent key": func(_, r *bbolt.Bucket) error {
-			return errors.Join(r.Delete(tree("A")), r.Put(tree("G"), replacement{epoch: 2, to: treeKey(tree("B"))}.encode()))
+		"a renaming less": func(o origins, r renamed) error {
+			return errors.Join(o.bucket.Delete(o.token(tree("B"))), r.bucket.Delete(r.token(tree("A"))))
 		},
-		"half a spent key": func(_, r *bbolt.Bucket) error { return r.Put(tree("A"), []byte{1, 2, 3}) },
-		"half an origin":   func(o, _ *bbolt.Bucket) error { return o.Put(tree("H2"), tree("H")[1:]) },
+		"a renaming less of one gone": func(o origins, r renamed) error {
+			return errors.Join(o.bucket.Delete(o.token(tree("H2"))), r.bucket.Delete(r.token(tree("H"))))
+		},
+		"another spent key": func(_ origins, r renamed) error {
+			return errors.Join(r.bucket.Delete(r.token(tree("A"))), r.put(tree("G"), spent("G", 2, "B").encode()))
+		},
+		"half a spent key": func(_ origins, r renamed) error { return r.put(tree("A"), []byte{1, 2, 3}) },
+		"half an origin":   func(o origins, _ renamed) error { return o.put(tree("H2"), make([]byte, 31)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := renamedStore(t)
 			before := copyBuckets(t, s)
-			err := s.db.Update(func(tx *bbolt.Tx) error { return damage(tx.Bucket(bucketOrigins), tx.Bucket(bucketRenamed)) })
+			err := s.update(func(tx state) error { return damage(tx.origins(), tx.renamed()) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -341,16 +348,16 @@ func TestCheckFindsOtherChain(t *testing.T) {
 	}
 	a, b := key("A"), key("B")
 	for name, damage := range map[string][2]replacement{ // of A and B
-		"past the second":           {{3, key("C")}, {2, key("B")}},
-		"both to the third":         {{3, key("C")}, {3, key("C")}},
-		"both to the second":        {{2, key("B")}, {2, key("B")}},
-		"the second, a little late": {{2, key("B")}, {4, key("C")}},
-		"back to the first":         {{2, key("B")}, {1, key("A")}},
+		"past the second":           {{a, 3, key("C")}, {b, 2, key("B")}},
+		"both to the third":         {{a, 3, key("C")}, {b, 3, key("C")}},
+		"both to the second":        {{a, 2, key("B")}, {b, 2, key("B")}},
+		"the second, a little late": {{a, 2, key("B")}, {b, 4, key("C")}},
+		"back to the first":         {{a, 2, key("B")}, {b, 1, key("A")}},
 	} {
 		restore := copyBuckets(t, s)
-		err := s.db.Update(func(tx *bbolt.Tx) error {
-			renamed := tx.Bucket(bucketRenamed)
-			return errors.Join(renamed.Put(a[:], damage[0].encode()), renamed.Put(b[:], damage[1].encode()))
+		err := s.update(func(tx state) error {
+			renamed := tx.renamed()
+			return errors.Join(renamed.put(a, damage[0].encode()), renamed.put(b, damage[1].encode()))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -364,6 +371,8 @@ func TestCheckFindsOtherChain(t *testing.T) {
 		t.Errorf("the chain as it was: %v", err)
 	}
 }
+
+func putOrigin(o origins, key, origin treeKey) error { return o.put(key, origin[:]) }
 
 // copyBuckets gives a function that undoes what happens to renumberings, so that
 // the store is good again when its test ends.
@@ -408,7 +417,7 @@ func TestStagedChanges(t *testing.T) {
 		{kind: changeDelete, key: key}, {kind: changePut, key: key, content: []byte("c")},
 		{kind: changeRename, key: key, from: from, content: []byte("c")},
 	} {
-		got, err := decodeChange(key[:], c.encode())
+		got, err := decodeChange(c.encode())
 		if err != nil || got.kind != c.kind || got.key != c.key || got.from != c.from || !bytes.Equal(got.content, c.content) {
 			t.Errorf("kind %d: another change, %v", c.kind, err)
 		}
@@ -422,7 +431,7 @@ func TestStagedChanges(t *testing.T) {
 		"renaming of no content": {key[:], append([]byte{changeRename}, from[:]...)},
 		"half a former key":      {key[:], append([]byte{changeRename}, from[1:]...)},
 	} {
-		if _, err := decodeChange(c.key, c.value); !errors.Is(err, ErrCorrupt) {
+		if _, err := decodeChange(slices.Concat(c.key, c.value)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt", name, err)
 		}
 	}
@@ -430,19 +439,19 @@ func TestStagedChanges(t *testing.T) {
 
 func FuzzStagedChange(f *testing.F) {
 	key := treeKey{31: 1}
-	f.Add(key[:], []byte{changeDelete})
-	f.Add(key[:], []byte{changePut, 1, 2})
-	f.Add(key[:], append(append([]byte{changeRename}, key[:]...), 7))
-	f.Fuzz(func(t *testing.T, key, value []byte) {
-		c, err := decodeChange(key, value)
-		if err == nil && (!bytes.Equal(c.encode(), value) || !bytes.Equal(c.key[:], key)) {
+	f.Add(append(key[:], changeDelete))
+	f.Add(append(key[:], changePut, 1, 2))
+	f.Add(append(append(append([]byte{}, key[:]...), changeRename), append(key[:], 7)...))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		c, err := decodeChange(value)
+		if err == nil && !bytes.Equal(c.encode(), value) {
 			t.Error("what decodes is encoded in another way")
 		}
 	})
 }
 
 func FuzzReplacement(f *testing.F) {
-	f.Add(replacement{epoch: 7, to: treeKey{31: 1}}.encode())
+	f.Add(replacement{treeKey{31: 2}, 7, treeKey{31: 1}}.encode())
 	f.Fuzz(func(t *testing.T, value []byte) {
 		r, err := decodeReplacement(value)
 		if err == nil && !bytes.Equal(r.encode(), value) {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/attestry/attestry/internal/canon"
 )
 
-// The kinds of staged changes: the first byte of a value of the staging bucket.
+// The kinds of staged changes: the byte after the key in a value of the staging bucket.
 const (
 	changeDelete = 0
 	changePut    = 1
@@ -26,25 +24,22 @@ type stagedChange struct {
 }
 
 func (c *stagedChange) encode() []byte {
-	switch c.kind {
-	case changePut:
-		return append([]byte{changePut}, c.content...)
-	case changeRename:
-		return append(append([]byte{changeRename}, c.from[:]...), c.content...)
+	b := make([]byte, 0, 2*len(c.key)+1+len(c.content))
+	b = append(append(b, c.key[:]...), c.kind)
+	if c.kind == changeRename {
+		b = append(b, c.from[:]...)
 	}
-	return []byte{changeDelete}
+	return append(b, c.content...)
 }
 
-// decodeChange reads an entry of the staging bucket; its content is the entry's.
-func decodeChange(key, value []byte) (c stagedChange, err error) {
-	if c.key, err = decodeTreeKey(key); err != nil {
-		return c, err
-	}
+// decodeChange reads a value of the staging bucket; the change's content is the value's.
+func decodeChange(value []byte) (c stagedChange, err error) {
 	corrupt := fmt.Errorf("%w: a staged change", ErrCorrupt)
-	if len(value) == 0 {
+	if len(value) <= len(c.key) {
 		return c, corrupt
 	}
-	c.kind, c.content = value[0], value[1:]
+	copy(c.key[:], value)
+	c.kind, c.content = value[len(c.key)], value[len(c.key)+1:]
 	switch {
 	case c.kind > changeRename || (c.kind == changeDelete) != (len(c.content) == 0):
 		return c, corrupt
@@ -71,66 +66,109 @@ func (s *Store) stage(tx state, file *snapshot) (Counts, error) {
 	}
 	m := &merge{
 		counts:  &counts,
-		staging: tx.Bucket(bucketStaging),
-		records: tx.Bucket(bucketRecords).Cursor(),
+		tx:      tx,
+		records: tx.versions(bucketRecords),
 		former:  former,
 	}
-	m.staging.FillPercent = 1 // written once, in order
-	live := tx.Bucket(bucketKeys).Cursor()
-	live.First() // the sentinel
-	k, v := live.Next()
-	for _, row := range file.rows {
-		for ; k != nil && bytes.Compare(k, row.key[:]) < 0; k, v = live.Next() {
-			if err := m.delete(k); err != nil {
-				return counts, err
-			}
-		}
-		var position []byte
-		if bytes.Equal(k, row.key[:]) {
-			position = v
-			k, v = live.Next()
-		}
-		if err := m.put(row, position); err != nil {
-			return counts, err
-		}
-	}
-	for ; k != nil; k, _ = live.Next() {
-		if err := m.delete(k); err != nil {
-			return counts, err
-		}
+	if err := m.run(file.rows); err != nil {
+		return counts, err
 	}
 	return counts, putStaged(tx, counts)
+}
+
+// run merges rows with the list of live keys.
+func (m *merge) run(rows []parsed) error {
+	live, err := m.tx.list(bucketKeys).cursor()
+	if err != nil {
+		return err
+	}
+	if _, _, err := live.first(); err != nil { // the sentinel
+		return err
+	}
+	at, ok, err := live.next()
+	for i := range rows {
+		order := 1
+		for ; ok && err == nil; at, ok, err = live.next() {
+			if order = bytes.Compare(at.key[:], rows[i].key[:]); order >= 0 {
+				break
+			}
+			if err := m.delete(at.key); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if ok && order == 0 {
+			err = m.compare(rows[i], at.position)
+			if err == nil {
+				at, ok, err = live.next()
+			}
+		} else {
+			err = m.insert(rows[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for ; ok && err == nil; at, ok, err = live.next() {
+		if err := m.delete(at.key); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // merge stages the differences between a file and the latest epoch.
 type merge struct {
 	counts  *Counts
-	staging *bbolt.Bucket
-	records *bbolt.Cursor
+	tx      state
+	records *versions
 	former  map[treeKey]treeKey // the former keys of new ones
 }
 
-func (m *merge) stage(c stagedChange) error { return m.staging.Put(c.key[:], c.encode()) }
-
-func (m *merge) delete(key []byte) error {
-	m.counts.Deleted++
-	gone, err := decodeTreeKey(key)
+// putStagedChange stages a change, which is to come in the order of keys.
+func (t state) putStagedChange(c stagedChange) error {
+	staging := t.Bucket(bucketStaging)
+	staging.FillPercent = 1 // written once, in order
+	number, err := staging.NextSequence()
 	if err != nil {
 		return err
 	}
-	return m.stage(stagedChange{kind: changeDelete, key: gone})
+	return t.put(bucketStaging, epochKey(number), c.encode())
 }
 
-// put stages a row; position is that of the live record of its key, if any.
-func (m *merge) put(row parsed, position []byte) error {
-	if position == nil {
-		return m.insert(row)
-	}
-	at, err := decodePosition(position)
+// eachStaged calls fn with every staged change, in the order of keys.
+func (t state) eachStaged(fn func(stagedChange) error) error {
+	var last treeKey
+	return t.Bucket(bucketStaging).ForEach(func(k, v []byte) error {
+		value, err := t.open(bucketStaging, k, v)
+		if err != nil {
+			return err
+		}
+		c, err := decodeChange(value)
+		if err != nil {
+			return err
+		}
+		if bytes.Compare(c.key[:], last[:]) <= 0 {
+			return fmt.Errorf("%w: staged changes out of order", ErrCorrupt)
+		}
+		last = c.key
+		return fn(c)
+	})
+}
+
+func (m *merge) delete(gone treeKey) error {
+	m.counts.Deleted++
+	return m.tx.putStagedChange(stagedChange{kind: changeDelete, key: gone})
+}
+
+// compare stages a row if it differs from the live record of its key, at a position.
+func (m *merge) compare(row parsed, position uint32) error {
+	old, _, found, err := m.records.at(recordKey(position, lastVersion))
 	if err != nil {
 		return err
 	}
-	old, _, found := version(m.records, recordKey(at, lastVersion))
 	if !found {
 		return fmt.Errorf("%w: a live key without a record", ErrCorrupt)
 	}
@@ -139,7 +177,7 @@ func (m *merge) put(row parsed, position []byte) error {
 		return nil
 	}
 	m.counts.Updated++
-	return m.stage(stagedChange{kind: changePut, key: row.key, content: row.content})
+	return m.tx.putStagedChange(stagedChange{kind: changePut, key: row.key, content: row.content})
 }
 
 func (m *merge) insert(row parsed) error {
@@ -149,10 +187,10 @@ func (m *merge) insert(row parsed) error {
 		m.counts.Renamed++
 		change.kind, change.from = changeRename, from
 	}
-	return m.stage(change)
+	return m.tx.putStagedChange(change)
 }
 
-func emptyStaging(tx state) error {
+func emptyStaging(tx buckets) error {
 	if err := tx.DeleteBucket(bucketStaging); err != nil {
 		return err
 	}
@@ -160,7 +198,7 @@ func emptyStaging(tx state) error {
 	return errors.Join(err, tx.Bucket(bucketMeta).Delete(metaStaged))
 }
 
-func putStaged(tx state, counts Counts) error {
+func putStaged(tx buckets, counts Counts) error {
 	document, err := canon.Marshal(counts)
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 			if format == "" {
 				return nil
 			}
-			return initialise(tx, []byte("{}"), testSecrets())
+			return initialise(state{tx, &box{registry: "r"}}, []byte("{}"), testSecrets())
 		})
 		if err == nil && format != "" {
 			err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(metaFormat, []byte(format)) })

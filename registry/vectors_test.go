@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/imt"
 	"github.com/attestry/attestry/statement"
@@ -101,7 +100,7 @@ func makeVectors(t *testing.T) vectors {
 		mustImport(t, s, file)
 		e := mustCommit(t, s)
 		epoch := vectorEpoch{Number: e.Number, CSV: file, Root: e.Root}
-		err := s.db.View(func(tx *bbolt.Tx) error { return s.addLeaves(tx, e, &epoch) })
+		err := s.read(func(tx state) error { return s.addLeaves(tx, e, &epoch) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +109,7 @@ func makeVectors(t *testing.T) vectors {
 	return v
 }
 
-func (s *Store) addLeaves(tx *bbolt.Tx, e Epoch, epoch *vectorEpoch) error {
+func (s *Store) addLeaves(tx state, e Epoch, epoch *vectorEpoch) error {
 	fresh, err := lastPosition(tx)
 	if err != nil {
 		return err

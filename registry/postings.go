@@ -1,0 +1,119 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/internal/atrest"
+)
+
+// An index of positions by an element (a subject, a group) shows neither the elements nor
+// which positions have the same one: the i-th position of an element stands under a keyed
+// hash of both, hidden by the same hash. To find all positions of an element is to look up
+// the hashes for i = 0, 1, … until there is none. Nothing is ever removed, and a position
+// may be there twice: a reader looks at the records.
+
+// tokenBytes is how much of a hash finds a posting: two are never alike.
+const tokenBytes = 16
+
+// posting is a position with its element.
+type posting struct {
+	element  treeKey
+	position uint32
+}
+
+// postings is one index in one transaction.
+type postings struct {
+	bucket *bbolt.Bucket
+	index  *atrest.Index
+	input  []byte
+}
+
+func (t state) postings(name []byte) *postings {
+	return &postings{bucket: t.Bucket(name), index: t.index(name)}
+}
+
+// at gives where the i-th position of an element stands, and what hides it.
+func (p *postings) at(element *treeKey, i uint32) (token []byte, mask uint32) {
+	p.input = binary.BigEndian.AppendUint32(append(p.input[:0], element[:]...), i)
+	sum := p.index.Token(p.input)
+	return sum[:tokenBytes], binary.BigEndian.Uint32(sum[tokenBytes:])
+}
+
+// has tells whether an element has an i-th position.
+func (p *postings) has(element *treeKey, i uint32) bool {
+	token, _ := p.at(element, i)
+	return p.bucket.Get(token) != nil
+}
+
+// count gives the number of an element's positions, in few steps where they are many.
+func (p *postings) count(element *treeKey) uint32 {
+	if !p.has(element, 0) {
+		return 0
+	}
+	low, high := uint32(0), uint32(1) // low is there
+	for p.has(element, high) {
+		low, high = high, high*2
+	}
+	for high-low > 1 {
+		if middle := low + (high-low)/2; p.has(element, middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return high
+}
+
+// all gives the positions of an element, each once, in order.
+func (p *postings) all(element treeKey) (positions []uint32, err error) {
+	for i := uint32(0); ; i++ {
+		token, mask := p.at(&element, i)
+		value := p.bucket.Get(token)
+		if value == nil {
+			break
+		}
+		hidden, err := decodePosition(value)
+		if err != nil {
+			return nil, err
+		}
+		positions = append(positions, hidden^mask)
+	}
+	slices.Sort(positions)
+	return slices.Compact(positions), nil
+}
+
+// row is a posting as it stands in the bucket.
+type row struct {
+	token [tokenBytes]byte
+	value [4]byte
+}
+
+// add adds postings, in the order of their places. It reorders them.
+func (p *postings) add(all []posting) error {
+	slices.SortFunc(all, func(a, b posting) int { return bytes.Compare(a.element[:], b.element[:]) })
+	first, _ := p.bucket.Cursor().First()
+	rows := make([]row, len(all))
+	var next uint32
+	for i := range all {
+		if i == 0 || all[i].element != all[i-1].element {
+			if next = 0; first != nil {
+				next = p.count(&all[i].element)
+			}
+		}
+		token, mask := p.at(&all[i].element, next)
+		copy(rows[i].token[:], token)
+		binary.BigEndian.PutUint32(rows[i].value[:], all[i].position^mask)
+		next++
+	}
+	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.token[:], b.token[:]) })
+	for i := range rows {
+		if err := p.bucket.Put(rows[i].token[:], rows[i].value[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
