@@ -25,6 +25,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -123,7 +124,7 @@ func OpenSealed(path string, key *atrest.Key) (*Store, error) {
 		return load(db, path, key)
 	}
 	if _, err = keyOf(key, atrest.ID{}); err == nil {
-		err = rewrite(db, path, nil, nil)
+		err = rewrite(context.Background(), db, path, nil, nil)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("upgrade %s: %w", path, err)

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,14 +30,14 @@ const (
 // encryption is being enabled, in the clear. The new file takes the old one's place when it
 // is whole and on disk: who is interrupted has the old one. Nothing of the old file's free
 // pages is in the new one.
-func Rewrite(path string, key *atrest.Key) error {
+func Rewrite(ctx context.Context, path string, key *atrest.Key) error {
 	db, err := openFile(path, 0)
 	if err != nil {
 		return err
 	}
 	present, err := presentKey(db, key)
 	if err == nil && present.ID() != key.ID() {
-		err = rewrite(db, path, present, key)
+		err = rewrite(ctx, db, path, present, key)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("write %s anew: %w", path, err)
@@ -73,7 +74,7 @@ func RemoveUnfinished(path string) error {
 
 // rewrite copies an open file of any version, which present opens, into a new one that is
 // sealed under key's present data key, and puts that in its place.
-func rewrite(db *bbolt.DB, path string, present, key *atrest.Key) error {
+func rewrite(ctx context.Context, db *bbolt.DB, path string, present, key *atrest.Key) error {
 	if key != nil {
 		var err error
 		if key, err = key.Only(key.ID()); err != nil {
@@ -88,7 +89,7 @@ func rewrite(db *bbolt.DB, path string, present, key *atrest.Key) error {
 		return err
 	}
 	fresh.NoSync = true // it counts when it is whole
-	if err = db.View(func(tx *bbolt.Tx) error { return copyFile(tx, fresh, present, key) }); err == nil {
+	if err = db.View(func(tx *bbolt.Tx) error { return copyFile(ctx, tx, fresh, present, key) }); err == nil {
 		err = fresh.Sync()
 	}
 	if err = errors.Join(err, fresh.Close()); err != nil {
@@ -101,7 +102,7 @@ func rewrite(db *bbolt.DB, path string, present, key *atrest.Key) error {
 }
 
 // copyFile copies a registry and what derives from it into a new file.
-func copyFile(tx *bbolt.Tx, fresh *bbolt.DB, present, key *atrest.Key) error {
+func copyFile(ctx context.Context, tx *bbolt.Tx, fresh *bbolt.DB, present, key *atrest.Key) error {
 	from, err := newSource(tx, present)
 	if err != nil {
 		return err
@@ -122,14 +123,14 @@ func copyFile(tx *bbolt.Tx, fresh *bbolt.DB, present, key *atrest.Key) error {
 	if err != nil {
 		return err
 	}
-	c := &copier{fresh: fresh, key: key, name: schema.Registry, schema: schema, from: from}
+	c := &copier{ctx: ctx, fresh: fresh, key: key, name: schema.Registry, schema: schema, from: from}
 	c.indexes = append(memberIndexes(schema), subjectIndex(schema))
 	if err := c.copy(); err != nil {
 		return err
 	}
 	for _, definition := range schema.Derived {
 		own, _ := schema.Of(definition.Registry)
-		d := &copier{fresh: fresh, key: key, name: definition.Registry, derived: true, schema: own, from: from.derived(definition.Registry)}
+		d := &copier{ctx: ctx, fresh: fresh, key: key, name: definition.Registry, derived: true, schema: own, from: from.derived(definition.Registry)}
 		d.indexes = []*gathered{subjectIndex(own)}
 		if err := d.copy(); err != nil {
 			return fmt.Errorf("derived registry %s: %w", definition.Registry, err)
@@ -181,6 +182,7 @@ func (g *gathered) add(r *Record) error {
 
 // copier copies one registry into a new file.
 type copier struct {
+	ctx     context.Context
 	fresh   *bbolt.DB
 	key     *atrest.Key
 	name    string
@@ -253,7 +255,7 @@ func (t *target) wrote(n int) (fresh bool, err error) {
 	}
 	err = t.tx.Commit()
 	t.tx = nil
-	if err != nil {
+	if err = errors.Join(err, t.c.ctx.Err()); err != nil {
 		return true, err
 	}
 	return true, t.begin()

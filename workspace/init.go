@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/attestry/attestry/internal/atomicfile"
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
@@ -25,6 +26,10 @@ type InitOptions struct {
 	Origin string
 	// Report is told what is being made.
 	Report func(what string)
+	// Recipients are the age recipients who may open the workspace, which is encrypted at
+	// rest for them; none: it is in the clear. Unlock must give the identity of one.
+	Recipients []string
+	Unlock     Unlock
 }
 
 // Init makes a workspace in dir, which must not exist or be empty: keys of the log
@@ -85,18 +90,7 @@ func fill(ctx context.Context, dir string, o InitOptions) error {
 			return err
 		}
 	}
-	logKey, _, err := ledger.NewLogKey(o.Origin)
-	if err != nil {
-		return err
-	}
-	if err := atomicfile.Write(filepath.Join(dir, logKeyFile), []byte(logKey+"\n"), 0o600); err != nil {
-		return err
-	}
-	_, issuer, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	if err := writeIssuerKey(filepath.Join(dir, issuerKeyFile), issuer); err != nil {
+	if err := makeKeys(dir, o); err != nil {
 		return err
 	}
 	if err := makeCircuits(ctx, dir, o); err != nil {
@@ -107,6 +101,38 @@ func fill(ctx context.Context, dir string, o InitOptions) error {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(dir, aboutFile), append(document, '\n'), 0o600)
+}
+
+// makeKeys draws the keys, with the data key first, which the others are sealed under.
+func makeKeys(dir string, o InitOptions) error {
+	at, err := makeDataKey(dir, o)
+	if err != nil {
+		return err
+	}
+	logKey, _, err := ledger.NewLogKey(o.Origin)
+	if err != nil {
+		return err
+	}
+	if err := writeSecret(at, filepath.Join(dir, logKeyFile), []byte(logKey+"\n")); err != nil {
+		return err
+	}
+	_, issuer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	return writeIssuerKey(at, filepath.Join(dir, issuerKeyFile), issuer)
+}
+
+// makeDataKey draws the data key of a new workspace, if it is to be encrypted.
+func makeDataKey(dir string, o InitOptions) (*atrest.Key, error) {
+	if len(o.Recipients) == 0 {
+		return nil, nil
+	}
+	ring := atrest.NewRing(o.Recipients)
+	if err := writeRing(dir, ring, o.Unlock); err != nil {
+		return nil, err
+	}
+	return ring.Key()
 }
 
 // makeCircuits makes the development keys and the ledger that publishes them.

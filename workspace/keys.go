@@ -6,20 +6,68 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/attestry/attestry/internal/atomicfile"
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/ledger"
 )
 
 // ErrBadKey says that a key file is not what this package wrote.
 var ErrBadKey = errors.New("not a key of this workspace")
 
-// readLogKey reads the log's signer key, and gives its verifier key with it.
-func readLogKey(path, origin string) (note.Signer, string, error) {
+// sealedPrefix marks a key file whose content is sealed at rest.
+const sealedPrefix = "ATTESTRY-SEALED-KEY+"
+
+// keyPlace is what a key file is sealed for: its name, which a rotation's next key has
+// beforehand.
+func keyPlace(path string) []byte {
+	return []byte("workspace/keys/" + strings.TrimSuffix(filepath.Base(path), nextEnding))
+}
+
+// readSecret reads a key file, sealed where there is a key.
+func readSecret(key *atrest.Key, path string) ([]byte, error) {
 	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	text, sealed := strings.CutPrefix(strings.TrimSpace(string(content)), sealedPrefix)
+	switch {
+	case !sealed && key == nil:
+		return content, nil
+	case !sealed:
+		content, err := key.Open(keyPlace(path), content) // given as it is while encryption is being enabled
+		if err != nil {
+			err = fmt.Errorf("%w: %s: %w", ErrBadKey, path, err)
+		}
+		return content, err
+	case key == nil:
+		return nil, fmt.Errorf("%w: %s is sealed, and there is no %s: put it back", ErrBadKey, path, dataKeyFile)
+	}
+	value, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err == nil {
+		value, err = key.Open(keyPlace(path), value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadKey, path, err)
+	}
+	return value, nil
+}
+
+// writeSecret writes a key file, sealed where there is a key.
+func writeSecret(key *atrest.Key, path string, content []byte) error {
+	if key != nil {
+		content = []byte(sealedPrefix + base64.StdEncoding.EncodeToString(key.Seal(keyPlace(path), content)) + "\n")
+	}
+	return atomicfile.Write(path, content, 0o600)
+}
+
+// readLogKey reads the log's signer key, and gives its verifier key with it.
+func readLogKey(at *atrest.Key, path, origin string) (note.Signer, string, error) {
+	content, err := readSecret(at, path)
 	if err != nil {
 		return nil, "", err
 	}
@@ -47,15 +95,17 @@ func formatKey(prefix string, key ed25519.PrivateKey) []byte {
 	return []byte(prefix + base64.StdEncoding.EncodeToString(key.Seed()) + "\n")
 }
 
-func writeIssuerKey(path string, key ed25519.PrivateKey) error {
-	return atomicfile.Write(path, formatKey(issuerPrefix, key), 0o600)
+func writeIssuerKey(at *atrest.Key, path string, key ed25519.PrivateKey) error {
+	return writeSecret(at, path, formatKey(issuerPrefix, key))
 }
 
-func readIssuerKey(path string) (ed25519.PrivateKey, error) { return readKey(path, issuerPrefix) }
+func readIssuerKey(at *atrest.Key, path string) (ed25519.PrivateKey, error) {
+	return readKey(at, path, issuerPrefix)
+}
 
 // readKey reads a key file: a prefix that says what the key is for, and the seed.
-func readKey(path, prefix string) (ed25519.PrivateKey, error) {
-	content, err := os.ReadFile(path)
+func readKey(at *atrest.Key, path, prefix string) (ed25519.PrivateKey, error) {
+	content, err := readSecret(at, path)
 	if err != nil {
 		return nil, err
 	}

@@ -20,12 +20,12 @@ func TestReadLogKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(skey+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, got, err := readLogKey(path, "example.org/log")
+		_, got, err := readLogKey(nil, path, "example.org/log")
 		if err != nil || got != vkey {
 			t.Fatalf("read %s, %v; want %s", got, err, vkey)
 		}
 	}
-	if _, _, err := readLogKey(path, "example.org/other"); err == nil {
+	if _, _, err := readLogKey(nil, path, "example.org/other"); err == nil {
 		t.Error("a key of another log")
 	}
 }

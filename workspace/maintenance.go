@@ -15,13 +15,13 @@ type Maintenance struct {
 	origin string
 }
 
-// Maintain opens a workspace for work on its ledger's file. It fails with
-// [ErrNotWorkspace] or [ErrInUse].
-func Maintain(dir string) (*Maintenance, error) {
+// Maintain opens a workspace for work on its ledger's file. It fails as [OpenWith] does.
+func Maintain(dir string, o Options) (*Maintenance, error) {
 	w, origin, err := lockDir(dir)
 	if err != nil {
 		return nil, err
 	}
+	w.unlock = o.Unlock
 	if err := w.loadKeys(origin); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

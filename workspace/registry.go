@@ -49,7 +49,7 @@ func (w *Workspace) CreateRegistry(ctx context.Context, schema *statement.Schema
 	if err := w.checkJoins(schema); err != nil {
 		return err
 	}
-	s, err := registry.Create(path+".new", schema)
+	s, err := registry.CreateSealed(path+".new", schema, w.atRest)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (w *Workspace) takeSchema(name, path string, s *registry.Store) (*registry.
 	if err := errors.Join(err, s.Close()); err != nil {
 		return nil, err
 	}
-	return registry.Open(path)
+	return registry.OpenSealed(path, w.atRest)
 }
 
 // settleRegistries finishes what a crash interrupted in CreateRegistry: a new
@@ -163,6 +163,15 @@ func (w *Workspace) settleRegistries() error {
 		return err
 	}
 	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), registryEnding); ok {
+			path, err := w.registryPath(name)
+			if err == nil {
+				err = registry.RemoveUnfinished(path)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if name, ok := strings.CutSuffix(f.Name(), newEnding); ok {
 			if err := w.settleRegistry(name, filepath.Join(w.dir, registriesDir, f.Name())); err != nil {
 				return err
@@ -180,7 +189,7 @@ func (w *Workspace) settleRegistry(name, path string) error {
 	if err != nil {
 		return err
 	}
-	s, err := registry.Open(path)
+	s, err := registry.OpenSealed(path, w.atRest)
 	if err != nil {
 		return err
 	}

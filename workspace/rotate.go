@@ -66,7 +66,7 @@ func (w *Workspace) RotateLog(ctx context.Context) (*Rotation, error) {
 	if err := vacantKey(path); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(path, []byte(skey+"\n"), 0o600); err != nil {
+	if err := writeSecret(w.atRest, path, []byte(skey+"\n")); err != nil {
 		return nil, err
 	}
 	indexes, err := w.Ledger.Append(ctx, e)
@@ -109,7 +109,7 @@ func (w *Workspace) RotateIssuer(ctx context.Context) (*Rotation, error) {
 	if err := vacantKey(path); err != nil {
 		return nil, err
 	}
-	if err := writeIssuerKey(path, next); err != nil {
+	if err := writeIssuerKey(w.atRest, path, next); err != nil {
 		return nil, err
 	}
 	if r.Entries, err = w.Ledger.Append(ctx, entries...); err != nil {
@@ -192,7 +192,7 @@ func (w *Workspace) settleLogKey() error {
 		return err
 	}
 	path := w.path(logKeyFile + nextEnding)
-	next, vkey, err := readLogKey(path, w.Ledger.Origin())
+	next, vkey, err := readLogKey(w.atRest, path, w.Ledger.Origin())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -265,7 +265,7 @@ func (w *Workspace) firstLogKey() (ledger.PublicKey, error) {
 
 func (w *Workspace) settleIssuerKey() error {
 	path := w.path(issuerKeyFile + nextEnding)
-	next, err := readIssuerKey(path)
+	next, err := readIssuerKey(w.atRest, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return w.checkIssuerKey()
@@ -315,7 +315,7 @@ func (w *Workspace) checkIssuerKey() error {
 
 // logPrivate reads the key that signs the log's own entries.
 func (w *Workspace) logPrivate() (ed25519.PrivateKey, error) {
-	content, err := os.ReadFile(w.path(logKeyFile))
+	content, err := readSecret(w.atRest, w.path(logKeyFile))
 	if err != nil {
 		return nil, err
 	}

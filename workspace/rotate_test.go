@@ -189,7 +189,7 @@ func TestInterruptedRotation(t *testing.T) {
 		}},
 		"the log's entry, signed by both": {rotated: true, stop: func(t *testing.T, w *Workspace) {
 			appendLogRotation(t, w, nextLogKey(t, w))
-			next, _, err := readLogKey(w.path(logKeyFile+nextEnding), w.Ledger.Origin())
+			next, _, err := readLogKey(nil, w.path(logKeyFile+nextEnding), w.Ledger.Origin())
 			ok(t, err)
 			_, err = w.Ledger.PublishCheckpoint(next, w.Signer)
 			ok(t, err)
@@ -262,7 +262,7 @@ func nextIssuerKey(t *testing.T, w *Workspace) ed25519.PrivateKey {
 	t.Helper()
 	_, next, err := ed25519.GenerateKey(nil)
 	ok(t, err)
-	ok(t, writeIssuerKey(w.path(issuerKeyFile+nextEnding), next))
+	ok(t, writeIssuerKey(nil, w.path(issuerKeyFile+nextEnding), next))
 	return next
 }
 
@@ -394,7 +394,7 @@ func TestRecoveryKey(t *testing.T) {
 	if got, err := ledger.PublicKeyOf(key); err != nil || got != public {
 		t.Errorf("%s, %v; want %s", got, err, public)
 	}
-	if _, err := readIssuerKey(path); !errors.Is(err, ErrBadKey) {
+	if _, err := readIssuerKey(nil, path); !errors.Is(err, ErrBadKey) {
 		t.Errorf("as an issuer's key: %v", err)
 	}
 }

@@ -6,6 +6,7 @@
 //	DIR/keys/log.key        signs checkpoints (a signed-note signer key)
 //	DIR/keys/log.former     the keys that the log had before, their public halves
 //	DIR/keys/issuer.key     signs schemas and epochs (Ed25519)
+//	DIR/keys/data.age       the keys that the rest is encrypted with at rest, if it is
 //	DIR/circuits/           proving and verifying keys, named by their hashes
 //	DIR/registries/NAME.db  a registry's records and secrets: private
 //	DIR/witnesses.json      whom the log asks for cosignatures, if anybody
@@ -13,7 +14,7 @@
 //
 // Everything but the verifying keys is readable by its owner alone. [Init] makes
 // one, [Open] opens it and brings registries that a crash left behind up to what
-// the ledger says.
+// the ledger says. One that is encrypted at rest is opened with [OpenWith].
 package workspace
 
 import (
@@ -31,6 +32,7 @@ import (
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/internal/filelock"
 	"github.com/attestry/attestry/ledger"
@@ -83,6 +85,9 @@ type Workspace struct {
 
 	dir      string
 	lock     *filelock.Lock
+	unlock   Unlock
+	ring     *atrest.Ring // nil: in the clear
+	atRest   *atrest.Key
 	logKey   string // verifier key
 	issuer   ed25519.PrivateKey
 	manifest *prover.Manifest
@@ -96,12 +101,24 @@ type Workspace struct {
 	service    *bbolt.DB // nil until it is asked for
 }
 
-// Open opens the workspace in dir. It fails with [ErrNotWorkspace] or [ErrInUse].
-func Open(dir string) (*Workspace, error) {
+// Options say how a workspace is opened.
+type Options struct {
+	// Unlock gives what opens the data keys. It is asked only where there are any.
+	Unlock Unlock
+}
+
+// Open opens the workspace in dir, which is in the clear. It fails with
+// [ErrNotWorkspace], [ErrInUse] or [ErrKeyNeeded].
+func Open(dir string) (*Workspace, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith is [Open] of a workspace that may be encrypted at rest. It fails with
+// [atrest.ErrWrongIdentity] where nothing opens its data keys.
+func OpenWith(dir string, o Options) (*Workspace, error) {
 	w, origin, err := lockDir(dir)
 	if err != nil {
 		return nil, err
 	}
+	w.unlock = o.Unlock
 	if err := w.load(origin); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -144,10 +161,13 @@ func (w *Workspace) load(origin string) error {
 
 // loadKeys reads the keys and the table of circuits.
 func (w *Workspace) loadKeys(origin string) (err error) {
-	if w.Signer, w.logKey, err = readLogKey(filepath.Join(w.dir, logKeyFile), origin); err != nil {
+	if err := w.loadRing(); err != nil {
 		return err
 	}
-	if w.issuer, err = readIssuerKey(filepath.Join(w.dir, issuerKeyFile)); err != nil {
+	if w.Signer, w.logKey, err = readLogKey(w.atRest, filepath.Join(w.dir, logKeyFile), origin); err != nil {
+		return err
+	}
+	if w.issuer, err = readIssuerKey(w.atRest, filepath.Join(w.dir, issuerKeyFile)); err != nil {
 		return err
 	}
 	if err := w.loadWitnesses(); err != nil {
@@ -293,7 +313,7 @@ func (w *Workspace) registry(name string) (*registry.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := registry.Open(path)
+	s, err := registry.OpenSealed(path, w.atRest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %q (attestry registry list shows those there are)", ErrNoRegistry, name)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/workspace"
 )
@@ -24,8 +25,10 @@ type globals struct {
 	cli.Flags
 	// Dir is what the command line says. The demonstration keeps its files only
 	// there: a variable that names somebody's workspace must not make it write to it.
-	Dir    string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data); demo makes one there and keeps it."`
-	Server string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
+	Dir string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data); demo makes one there and keeps it."`
+	// AtRestKey names a file, never a key: other users see a command line.
+	AtRestKey string `placeholder:"FILE" help:"What opens a workspace that is encrypted at rest ($$ATTESTRY_AT_REST_KEY, $$ATTESTRY_AT_REST_KEY_COMMAND)."`
+	Server    string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
 
 	// warn is what an open workspace warns with.
 	warn func(format string, args ...any)
@@ -73,9 +76,9 @@ func (g *globals) workspaceDir() string {
 
 // with opens the workspace, runs a function over it and closes it.
 func (g *globals) with(run func(*workspace.Workspace) error) error {
-	w, err := workspace.Open(g.workspaceDir())
+	w, err := workspace.OpenWith(g.workspaceDir(), workspace.Options{Unlock: g.unlock})
 	if err != nil {
-		return hintInUse(err)
+		return hintOpen(err)
 	}
 	w.Warn = g.warn
 	return errors.Join(run(w), w.Close())
@@ -83,15 +86,21 @@ func (g *globals) with(run func(*workspace.Workspace) error) error {
 
 // maintain is with for work on the ledger's file, whatever state that is in.
 func (g *globals) maintain(run func(*workspace.Maintenance) error) error {
-	m, err := workspace.Maintain(g.workspaceDir())
+	m, err := workspace.Maintain(g.workspaceDir(), workspace.Options{Unlock: g.unlock})
 	if err != nil {
-		return hintInUse(err)
+		return hintOpen(err)
 	}
 	return errors.Join(run(m), m.Close())
 }
 
-func hintInUse(err error) error {
-	if errors.Is(err, workspace.ErrInUse) {
+// hintOpen says what to do about a workspace that does not open.
+func hintOpen(err error) error {
+	switch {
+	case errors.Is(err, workspace.ErrKeyNeeded):
+		return cli.Hint(err, "--at-rest-key FILE names the file of its key; %s holds a key, and %s a command that prints one", keyVariable, keyCommandVariable)
+	case errors.Is(err, atrest.ErrWrongIdentity):
+		return cli.Hint(err, "it is another workspace's key, or an old one: take the key of a present recipient, or the escrow's (docs/operations.md, Encryption at rest)")
+	case errors.Is(err, workspace.ErrInUse):
 		return cli.Hint(err, "stop that process first, a running attestry serve for example: of a server only verify can be asked so far, with --server")
 	}
 	return err

@@ -13,15 +13,19 @@ import (
 )
 
 type initCmd struct {
+	recipientFlag
 	Origin string `placeholder:"NAME" help:"The log's name for ever, like example.org/land-registry. Default: a random one."`
 }
 
 func (*initCmd) Help() string {
 	return `Makes the directory of an agency: an empty ledger, the keys that sign it, and development keys of the circuits. Whoever makes development keys can forge proofs with them, so a verifier must allow them, and every verdict warns.
 
+With --encrypt-to, everything private is encrypted where it is stored (attestry at-rest --help).
+
 Examples:
 
     attestry init
+    attestry init --encrypt-to at-rest.pub --encrypt-to escrow.pub --at-rest-key at-rest.key
     attestry init --dir /srv/land-registry --origin registry.example.org/land`
 }
 
@@ -35,11 +39,16 @@ type initResult struct {
 func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	dir := g.workspaceDir()
 	noteLeftovers(env, dir)
-	err := workspace.Init(ctx, dir, workspace.InitOptions{
+	recipients, err := c.recipients(env)
+	if err != nil {
+		return err
+	}
+	err = workspace.Init(ctx, dir, workspace.InitOptions{
 		Origin: c.Origin, Report: func(what string) { env.Note("making %s", what) },
+		Recipients: recipients, Unlock: g.unlock,
 	})
 	if err != nil {
-		return cli.Interrupted(err, "no workspace was made")
+		return cli.Interrupted(hintOpen(err), "no workspace was made")
 	}
 	return g.with(func(w *workspace.Workspace) error {
 		warnDevelopment(env, w)

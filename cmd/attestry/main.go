@@ -33,6 +33,7 @@ type commands struct {
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
 	Key      keyCmds      `cmd:"" help:"Rotate, revoke and list keys."`
+	AtRest   atRestCmds   `cmd:"" help:"Encrypt the workspace where it is stored."`
 	Circuit  circuitCmds  `cmd:"" help:"List circuits and end their use."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check, back up and look at the ledger."`
 	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`

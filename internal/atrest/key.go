@@ -239,4 +239,3 @@ func (x *Index) Token(value []byte) *[sha256.Size]byte {
 	x.mac.Sum(x.sum[:0])
 	return &x.sum
 }
-
