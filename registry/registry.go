@@ -124,7 +124,7 @@ func OpenSealed(path string, key *atrest.Key) (*Store, error) {
 		return load(db, path, key)
 	}
 	if _, err = keyOf(key, atrest.ID{}); err == nil {
-		err = rewrite(context.Background(), db, path, nil, nil)
+		err = rewrite(context.Background(), db, path, nil, nil, rewriteBatch)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("upgrade %s: %w", path, err)

@@ -21,8 +21,6 @@ const (
 	// rewriteBatch is how many bytes one transaction of a rewriting puts in: bbolt holds
 	// them in memory until it ends.
 	rewriteBatch = 32 << 20
-	// rewritePostings is how many postings are gathered before they are written.
-	rewritePostings = 1 << 20
 )
 
 // Rewrite writes a store's file anew, with everything sealed under a key's present data
@@ -31,13 +29,17 @@ const (
 // is whole and on disk: who is interrupted has the old one. Nothing of the old file's free
 // pages is in the new one.
 func Rewrite(ctx context.Context, path string, key *atrest.Key) error {
+	return rewriteFile(ctx, path, key, rewriteBatch)
+}
+
+func rewriteFile(ctx context.Context, path string, key *atrest.Key, batch int) error {
 	db, err := openFile(path, 0)
 	if err != nil {
 		return err
 	}
 	present, err := presentKey(db, key)
 	if err == nil && present.ID() != key.ID() {
-		err = rewrite(ctx, db, path, present, key)
+		err = rewrite(ctx, db, path, present, key, batch)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("write %s anew: %w", path, err)
@@ -74,7 +76,7 @@ func RemoveUnfinished(path string) error {
 
 // rewrite copies an open file of any version, which present opens, into a new one that is
 // sealed under key's present data key, and puts that in its place.
-func rewrite(ctx context.Context, db *bbolt.DB, path string, present, key *atrest.Key) error {
+func rewrite(ctx context.Context, db *bbolt.DB, path string, present, key *atrest.Key, batch int) error {
 	if key != nil {
 		var err error
 		if key, err = key.Only(key.ID()); err != nil {
@@ -89,7 +91,7 @@ func rewrite(ctx context.Context, db *bbolt.DB, path string, present, key *atres
 		return err
 	}
 	fresh.NoSync = true // it counts when it is whole
-	if err = db.View(func(tx *bbolt.Tx) error { return copyFile(ctx, tx, fresh, present, key) }); err == nil {
+	if err = db.View(func(tx *bbolt.Tx) error { return copyFile(ctx, tx, fresh, present, key, batch) }); err == nil {
 		err = fresh.Sync()
 	}
 	if err = errors.Join(err, fresh.Close()); err != nil {
@@ -102,7 +104,7 @@ func rewrite(ctx context.Context, db *bbolt.DB, path string, present, key *atres
 }
 
 // copyFile copies a registry and what derives from it into a new file.
-func copyFile(ctx context.Context, tx *bbolt.Tx, fresh *bbolt.DB, present, key *atrest.Key) error {
+func copyFile(ctx context.Context, tx *bbolt.Tx, fresh *bbolt.DB, present, key *atrest.Key, batch int) error {
 	from, err := newSource(tx, present)
 	if err != nil {
 		return err
@@ -123,14 +125,14 @@ func copyFile(ctx context.Context, tx *bbolt.Tx, fresh *bbolt.DB, present, key *
 	if err != nil {
 		return err
 	}
-	c := &copier{ctx: ctx, fresh: fresh, key: key, name: schema.Registry, schema: schema, from: from}
+	c := &copier{ctx: ctx, fresh: fresh, batch: batch, key: key, name: schema.Registry, schema: schema, from: from}
 	c.indexes = append(memberIndexes(schema), subjectIndex(schema))
 	if err := c.copy(); err != nil {
 		return err
 	}
 	for _, definition := range schema.Derived {
 		own, _ := schema.Of(definition.Registry)
-		d := &copier{ctx: ctx, fresh: fresh, key: key, name: definition.Registry, derived: true, schema: own, from: from.derived(definition.Registry)}
+		d := &copier{ctx: ctx, fresh: fresh, batch: batch, key: key, name: definition.Registry, derived: true, schema: own, from: from.derived(definition.Registry)}
 		d.indexes = []*gathered{subjectIndex(own)}
 		if err := d.copy(); err != nil {
 			return fmt.Errorf("derived registry %s: %w", definition.Registry, err)
@@ -184,6 +186,7 @@ func (g *gathered) add(r *Record) error {
 type copier struct {
 	ctx     context.Context
 	fresh   *bbolt.DB
+	batch   int // bytes of a transaction
 	key     *atrest.Key
 	name    string
 	derived bool
@@ -250,7 +253,7 @@ func (t *target) derived(name string) state {
 
 // wrote counts bytes; fresh tells that a new transaction has begun.
 func (t *target) wrote(n int) (fresh bool, err error) {
-	if t.size += n; t.size < rewriteBatch {
+	if t.size += n; t.size < t.c.batch {
 		return false, nil
 	}
 	err = t.tx.Commit()
@@ -312,7 +315,7 @@ func (c *copier) record(to state, bucket, k, content []byte) ([]byte, error) {
 func (c *copier) postings(t *target) error {
 	for _, g := range c.indexes {
 		for all := g.added; len(all) > 0; {
-			n := min(len(all), rewritePostings)
+			n := min(len(all), t.c.batch/postingBytes+1)
 			to := t.to
 			if g.derived != "" {
 				to = t.derived(g.derived)
@@ -321,7 +324,7 @@ func (c *copier) postings(t *target) error {
 				return err
 			}
 			all = all[n:]
-			if _, err := t.wrote(rewriteBatch); err != nil {
+			if _, err := t.wrote(t.c.batch); err != nil {
 				return err
 			}
 		}
@@ -335,13 +338,13 @@ func (c *copier) lists(t *target) error {
 	for _, name := range [][]byte{bucketKeys, bucketRetired} {
 		list := t.to.list(name)
 		err := c.from.eachKey(name, func(e keyAt) error {
-			if t.size+entryBytes >= rewriteBatch {
+			if err := list.put(e.key, e.position); err != nil {
+				return err
+			}
+			if t.size+entryBytes >= t.c.batch { // the transaction is about to end
 				if err := list.flush(); err != nil {
 					return err
 				}
-			}
-			if err := list.put(e.key, e.position); err != nil {
-				return err
 			}
 			fresh, err := t.wrote(entryBytes)
 			if fresh && err == nil {
