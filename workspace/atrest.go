@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"filippo.io/age"
+	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/atomicfile"
 	"github.com/attestry/attestry/internal/atrest"
@@ -18,9 +19,8 @@ import (
 // dataKeyFile holds the data keys, encrypted with age to whoever may open the workspace.
 const dataKeyFile = "keys/data.age"
 
-// serviceFile is the server's own database, which the workspace knows of only where its
-// values must change with the data key.
-const serviceFile = "service.db"
+// rewriteEnding marks a file that is being written anew.
+const rewriteEnding = ".rewrite"
 
 // Errors of encryption at rest.
 var (
@@ -33,9 +33,10 @@ var (
 // Unlock gives the age identities that are at hand.
 type Unlock func() ([]age.Identity, error)
 
-// Reseal has values that others keep in the workspace sealed under a key's present data
-// key (see [atrest.Key.Reseal]). It may be called again for values that are already.
-type Reseal func(*atrest.Key) error
+// Reseal has the private values that a part of the service keeps in the service's database
+// sealed under a key's present data key (see [atrest.Key.Reseal]), whatever they were under
+// before. It may be called again for values that are already.
+type Reseal func(*bbolt.DB, *atrest.Key) error
 
 // AtRest gives the key under which whatever is private and is kept in the workspace's
 // directory is to be sealed; nil where the workspace is in the clear. It is another one
@@ -81,7 +82,7 @@ func writeRing(dir string, ring *atrest.Ring, unlock Unlock) error {
 		return err
 	}
 	if _, err := openRing(sealed, unlock); err != nil {
-		return fmt.Errorf("the data keys would not be opened again with the key at hand: %w", err)
+		return fmt.Errorf("nothing was changed, since what is at hand could not open it afterwards: %w", err)
 	}
 	return atomicfile.Write(filepath.Join(dir, dataKeyFile), sealed, 0o600)
 }
@@ -125,9 +126,6 @@ func (w *Workspace) AtRestStatus() (*AtRestStatus, error) {
 func (w *Workspace) Encrypt(ctx context.Context, recipients []string, unlock Unlock, report func(string), others ...Reseal) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.refuseUnknown(others); err != nil {
-		return err
-	}
 	switch {
 	case w.ring == nil:
 		w.unlock, w.ring = unlock, atrest.NewRing(recipients)
@@ -149,9 +147,6 @@ func (w *Workspace) RotateDataKey(ctx context.Context, report func(string), othe
 	defer w.mu.Unlock()
 	if w.ring == nil {
 		return ErrNotEncrypted
-	}
-	if err := w.refuseUnknown(others); err != nil {
-		return err
 	}
 	if !w.atRest.Changing() {
 		w.ring.AddKey()
@@ -201,10 +196,8 @@ func (w *Workspace) encryptAnew(ctx context.Context, report func(string), others
 			return err
 		}
 	}
-	for _, reseal := range others {
-		if err := reseal(w.atRest); err != nil {
-			return err
-		}
+	if err := w.resealService(others); err != nil {
+		return err
 	}
 	w.ring.DropEarlier()
 	if err := writeRing(w.dir, w.ring, w.unlock); err != nil {
@@ -212,17 +205,6 @@ func (w *Workspace) encryptAnew(ctx context.Context, report func(string), others
 	}
 	w.atRest, err = w.ring.Key()
 	return err
-}
-
-// refuseUnknown refuses to forget a data key that the server's database may need.
-func (w *Workspace) refuseUnknown(others []Reseal) error {
-	if len(others) > 0 {
-		return nil
-	}
-	if _, err := os.Stat(w.path(serviceFile)); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, fmt.Errorf("%s has values of its own, which nothing here encrypts anew", w.path(serviceFile)))
-	}
-	return nil
 }
 
 func (w *Workspace) rewriteRegistries(ctx context.Context, report func(string)) error {
@@ -247,4 +229,70 @@ func (w *Workspace) rewriteRegistries(ctx context.Context, report func(string)) 
 		}
 	}
 	return nil
+}
+
+// resealService has the service's database sealed anew, makes sure that nothing in it needs
+// an earlier data key, and writes the file anew, so that its free pages hold nothing either.
+func (w *Workspace) resealService(others []Reseal) error {
+	path := w.path(serviceFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if w.service == nil {
+		db, err := openService(path)
+		if err != nil {
+			return err
+		}
+		w.service = db
+	}
+	for _, reseal := range others {
+		if err := reseal(w.service, w.atRest); err != nil {
+			return err
+		}
+	}
+	err := w.service.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return w.refuseEarlier(b) })
+	})
+	if err != nil {
+		return err
+	}
+	if err := compactService(w.service, path); err != nil {
+		return err
+	}
+	err = w.service.Close()
+	w.service = nil // whoever needs it opens the new file
+	return err
+}
+
+// refuseEarlier finds values that are sealed under an earlier data key still.
+func (w *Workspace) refuseEarlier(b *bbolt.Bucket) error {
+	return b.ForEach(func(k, v []byte) error {
+		switch {
+		case v == nil:
+			return w.refuseEarlier(b.Bucket(k))
+		case w.atRest.SealedEarlier(v):
+			return fmt.Errorf("%w: %s has a value under an earlier data key, which stays therefore", ErrUnfinished, serviceFile)
+		}
+		return nil
+	})
+}
+
+// compactService copies the service's database into a file that takes its place.
+func compactService(db *bbolt.DB, path string) error {
+	anew := path + rewriteEnding
+	if err := os.Remove(anew); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	to, err := bbolt.Open(anew, 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	const batch = 16 << 20
+	if err := errors.Join(bbolt.Compact(to, db, batch), to.Close()); err != nil {
+		return errors.Join(err, os.Remove(anew))
+	}
+	if err := os.Rename(anew, path); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(path))
 }

@@ -30,7 +30,7 @@ func RefuseOwn(dir, name string) error {
 		return err
 	}
 	first, _, _ := strings.Cut(rel, string(filepath.Separator))
-	if slices.Contains(ownNames, first) || strings.HasPrefix(first, ledgerFile) { // its guard, too
+	if slices.Contains(ownNames, first) || strings.HasPrefix(first, ledgerFile) || first == serviceFile+rewriteEnding { // its guard, too
 		return fmt.Errorf("%w in %s: %s", ErrOwnFile, dir, rel)
 	}
 	return nil

@@ -24,4 +24,6 @@ func NewRecoveryKey() (content []byte, public ledger.PublicKey, err error) {
 }
 
 // ReadRecoveryKey reads the file of a recovery key.
-func ReadRecoveryKey(path string) (ed25519.PrivateKey, error) { return readKey(nil, path, recoveryPrefix) }
+func ReadRecoveryKey(path string) (ed25519.PrivateKey, error) {
+	return readKey(nil, path, recoveryPrefix)
+}

@@ -28,7 +28,7 @@ func (*atRestCmds) Help() string {
 
 Examples:
 
-    attestry at-rest keygen -o at-rest.key > at-rest.pub
+    attestry at-rest keygen -o at-rest.key --recipient at-rest.pub
     attestry init --encrypt-to at-rest.pub --encrypt-to escrow.pub --at-rest-key at-rest.key
     attestry at-rest status --at-rest-key at-rest.key`
 }
@@ -49,7 +49,7 @@ func (f *recipientFlag) recipients(env *cli.Env) (all []string, err error) {
 		}
 		some, err := atrest.ReadRecipients(content)
 		if err != nil {
-			return nil, fmt.Errorf("--encrypt-to: %w", err)
+			return nil, fmt.Errorf("--encrypt-to %.24s: %w", named, err)
 		}
 		all = append(all, some...)
 	}
@@ -59,19 +59,20 @@ func (f *recipientFlag) recipients(env *cli.Env) (all []string, err error) {
 
 type atRestKeygenCmd struct {
 	Out        string `short:"o" required:"" placeholder:"AT-REST.key" help:"Where to write the key (mode 0600)."`
+	Recipient  string `placeholder:"AT-REST.pub" help:"Where to write the recipient, which is long. Default: it is printed."`
 	X25519     bool   `name:"x25519" help:"Make a key of X25519 alone, whose recipient is short, but which a quantum computer would break."`
 	Passphrase bool   `help:"Ask for a passphrase, with which the file is encrypted."`
 }
 
 func (*atRestKeygenCmd) Help() string {
-	return `Writes a new age identity and prints its recipient, which --encrypt-to takes. The key belongs on the machine that runs the workspace, readable by its user alone, or into whatever keeps secrets there; an escrow's key belongs anywhere else. age-keygen makes keys of the same form, and age opens keys/data.age with them.
+	return `Writes a new age identity and gives its recipient, which --encrypt-to takes. The key belongs on the machine that runs the workspace, readable by its user alone, or into whatever keeps secrets there; an escrow's key belongs anywhere else. age-keygen makes keys of the same form, and age opens keys/data.age with them.
 
 A key with a passphrase can be used by a person at a terminal, and by no server.
 
 Examples:
 
-    attestry at-rest keygen -o at-rest.key > at-rest.pub
-    attestry at-rest keygen --passphrase -o escrow.key > escrow.pub`
+    attestry at-rest keygen -o at-rest.key --recipient at-rest.pub
+    attestry at-rest keygen --passphrase -o escrow.key --recipient escrow.pub`
 }
 
 // atRestKeygenResult is what at-rest keygen says in JSON.
@@ -82,6 +83,10 @@ type atRestKeygenResult struct {
 func (c *atRestKeygenCmd) Run(env *cli.Env) error {
 	if _, err := os.Lstat(c.Out); c.Out != cli.Dash && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there already: a key that is written over is lost", c.Out)
+	}
+	err := cli.Distinct(nil, []cli.Named{{What: "-o", File: c.Out}, {What: "--recipient", File: c.Recipient}})
+	if err != nil {
+		return err
 	}
 	phrase, err := c.passphrase()
 	if err != nil {
@@ -94,7 +99,10 @@ func (c *atRestKeygenCmd) Run(env *cli.Env) error {
 	if err := env.WriteFile(c.Out, file, 0o600); err != nil {
 		return err
 	}
-	if env.JSON {
+	switch {
+	case c.Recipient != "":
+		return env.WriteFile(c.Recipient, []byte(recipient+"\n"), 0o644)
+	case env.JSON:
 		return env.PrintJSON(atRestKeygenResult{recipient})
 	}
 	return env.Print("%s", recipient)

@@ -190,6 +190,48 @@ func TestCanaries(t *testing.T) {
 	noneConfirmed(t, a)
 }
 
+// TestCanariesAtRest: of a workspace that is encrypted at rest, no file has a value of a
+// record in any form, whether it was encrypted before the records came or afterwards.
+func TestCanariesAtRest(t *testing.T) {
+	c := newCanaries(t)
+	for name, before := range map[string]bool{"encrypted before": true, "encrypted afterwards": false} {
+		dir, key, public := newWorkspace(t), filepath.Join(t.TempDir(), "at-rest.key"), filepath.Join(t.TempDir(), "at-rest.pub")
+		must(t, dir, "at-rest", "keygen", "-o", key, "--recipient", public)
+		enable := func() { must(t, dir, "at-rest", "enable", "--encrypt-to", public, "--at-rest-key", key) }
+		if before {
+			enable()
+		}
+		for _, args := range [][]string{
+			{"registry", "create", file(t, "schema.yaml", canarySchema)},
+			{"registry", "import", "titles", file(t, "records.csv", canaryRecords)},
+			{"registry", "commit", "titles"},
+			{"prove", file(t, "question.yaml", canaryQuestion), "-o", filepath.Join(t.TempDir(), "bundle.json"), "--openings", filepath.Join(t.TempDir(), "openings.json")},
+			{"registry", "import", "titles", file(t, "records.csv", canaryRecords+"next,owner,1,1,2001-01-01,x,1\n")},
+		} {
+			must(t, dir, append(args, "--at-rest-key", key)...)
+		}
+		if !before {
+			found := 0
+			for _, record := range c.records {
+				found += len(record.in(everything(t, dir)))
+			}
+			if found < len(c.records) {
+				t.Errorf("only %d forms are found before anything is encrypted", found)
+			}
+			enable()
+		}
+		must(t, dir, "registry", "check", "titles", file(t, "records.csv", canaryRecords), "--at-rest-key", key)
+		private := everything(t, filepath.Join(dir, "registries"))
+		private = append(private, everything(t, filepath.Join(dir, "keys"))...)
+		private = append(private, withoutEmptyPages(read(t, filepath.Join(dir, "ledger.db")))...)
+		for what, record := range c.records {
+			if found := record.in(private); len(found) > 0 {
+				t.Errorf("%s: %s of a record is there: %q", name, what, found)
+			}
+		}
+	}
+}
+
 // canaryRun goes the whole way with the canaries and gives everything that is
 // logged on it.
 func canaryRun(t *testing.T, log *buffer) (a answered, export string) {

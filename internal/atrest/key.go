@@ -204,6 +204,12 @@ func (k *Key) Reseal(place, value []byte) (sealed []byte, changed bool, err erro
 	return k.Seal(place, plain), true, nil
 }
 
+// SealedEarlier tells whether a value is sealed under one of the earlier data keys.
+func (k *Key) SealedEarlier(value []byte) bool {
+	id, ok := sealedUnder(value)
+	return k != nil && ok && id != k.ID() && k.find(id) != nil
+}
+
 // Format implements fmt.Formatter: no verb shows a key.
 func (k *Key) Format(f fmt.State, _ rune) {
 	if k == nil {
