@@ -212,7 +212,8 @@ type keyCursor struct {
 	list    *keyList
 	cursor  *bbolt.Cursor
 	inside  bool   // false: beyond either end
-	entries []byte // of the block that the cursor is at
+	low     []byte // the bound of the block that the cursor is at
+	entries []byte // its entries
 	at      int
 }
 
@@ -232,8 +233,12 @@ func (c *keyCursor) load(k, v []byte, at int) (err error) {
 	if c.inside = k != nil; !c.inside {
 		return nil
 	}
-	if c.entries, err = c.list.decodeBlock(k, v); err != nil {
-		return err
+	if !bytes.Equal(c.low, k) { // which is often the one that was looked at before
+		c.low = nil
+		if c.entries, err = c.list.decodeBlock(k, v); err != nil {
+			return err
+		}
+		c.low = k
 	}
 	if c.at = at; at < 0 {
 		c.at = len(c.entries)/entryBytes - 1

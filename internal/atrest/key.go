@@ -15,7 +15,7 @@
 // escrow. A rotation puts a new data key at the head of the ring; the earlier ones stay
 // until nothing is sealed under them any more.
 //
-// docs/spec/registry.md specifies the formats.
+// docs/spec/atrest.md specifies the formats.
 package atrest
 
 import (

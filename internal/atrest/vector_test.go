@@ -1,6 +1,6 @@
 package atrest
 
-// What docs/spec/registry.md says of the data key of 32 bytes 07.
+// What docs/spec/atrest.md says of the data key of 32 bytes 07.
 const (
 	vectorID         = "98b63232"
 	vectorSealed     = "0198b63232904e98dba7073e7f48664dfbf87b3aabbbbffc60188b55d2d9957aea24edd07b2b8445e24760cf9727874a9f7901c3"
