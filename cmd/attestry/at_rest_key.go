@@ -25,7 +25,8 @@ const (
 const maxKeyBytes = 1 << 20
 
 // unlock gives the age identities that open an encrypted workspace: of the file that the
-// flag names, else in the variable, else as the command prints them. None is no error.
+// flag names, else of what the configuration names, else in the variable, else as the
+// command prints them. None is no error.
 func (g *globals) unlock() ([]age.Identity, error) {
 	content, from, err := g.keyContent()
 	if err != nil || content == nil {
@@ -39,27 +40,34 @@ func (g *globals) unlock() ([]age.Identity, error) {
 }
 
 func (g *globals) keyContent() (content []byte, from string, err error) {
-	if g.AtRestKey != "" {
-		content, err = readKeyFile(g.AtRestKey)
-		return content, g.AtRestKey, err
-	}
-	if text := os.Getenv(keyVariable); text != "" {
-		return []byte(text), keyVariable, nil
-	}
-	if command := os.Getenv(keyCommandVariable); command != "" {
-		content, err = runKeyCommand(command)
-		return content, keyCommandVariable, err
+	c := g.configured
+	switch command := strings.Fields(os.Getenv(keyCommandVariable)); {
+	case g.AtRestKey != "":
+		return readKeyFile("--at-rest-key", g.AtRestKey)
+	case c.File != "":
+		return readKeyFile("at_rest.file", c.File)
+	case c.Env != "" && os.Getenv(c.Env) == "":
+		return nil, "", fmt.Errorf("at_rest.env: the variable %s is not set", c.Env)
+	case c.Env != "":
+		return []byte(os.Getenv(c.Env)), c.Env, nil
+	case len(c.Command) > 0:
+		return runKeyCommand("at_rest.command", c.Command)
+	case os.Getenv(keyVariable) != "":
+		return []byte(os.Getenv(keyVariable)), keyVariable, nil
+	case len(command) > 0:
+		return runKeyCommand(keyCommandVariable, command)
 	}
 	return nil, "", nil
 }
 
-func readKeyFile(name string) ([]byte, error) {
+func readKeyFile(from, name string) ([]byte, string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("--at-rest-key: %w", err)
+		return nil, "", fmt.Errorf("%s: %w", from, err)
 	}
 	defer f.Close()
-	return readKeyFrom(f, name)
+	content, err := readKeyFrom(f, name)
+	return content, name, err
 }
 
 func readKeyFrom(r io.Reader, name string) ([]byte, error) {
@@ -70,33 +78,29 @@ func readKeyFrom(r io.Reader, name string) ([]byte, error) {
 	return content, err
 }
 
-// runKeyCommand runs a program with its arguments, which stand between spaces: no shell
-// looks at them. What it says to stderr is shown.
-func runKeyCommand(command string) ([]byte, error) {
-	words := strings.Fields(command)
-	if len(words) == 0 {
-		return nil, fmt.Errorf("%s is blank", keyCommandVariable)
-	}
+// runKeyCommand runs a program with its arguments; no shell looks at them. What it says to
+// stderr is shown.
+func runKeyCommand(from string, words []string) (content []byte, _ string, err error) {
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		return nil, err
+		return nil, "", fmt.Errorf("%s: %w", from, err)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%s: %w", keyCommandVariable, err)
-	}
-	content, err := readKeyFrom(out, keyCommandVariable)
+	content, err = readKeyFrom(out, from)
 	if err != nil {
 		_ = cmd.Process.Kill() // it prints without end
 	}
 	if ended := cmd.Wait(); err == nil && ended != nil {
-		err = fmt.Errorf("%s: %s: %w", keyCommandVariable, words[0], ended)
+		err = fmt.Errorf("%s: %s: %w", from, words[0], ended)
 	}
 	if err == nil && len(bytes.TrimSpace(content)) == 0 {
-		err = fmt.Errorf("%s: %s printed no key", keyCommandVariable, words[0])
+		err = fmt.Errorf("%s: %s printed no key", from, words[0])
 	}
-	return content, err
+	return content, from, err
 }
 
 // errNoTerminal says that a passphrase is wanted where nobody can be asked.

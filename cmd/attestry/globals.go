@@ -11,6 +11,7 @@ import (
 
 	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -30,6 +31,9 @@ type globals struct {
 	AtRestKey string `placeholder:"FILE" help:"What opens a workspace that is encrypted at rest ($$ATTESTRY_AT_REST_KEY, $$ATTESTRY_AT_REST_KEY_COMMAND)."`
 	Server    string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
 
+	// configured is where the key of an encrypted workspace comes from, by a server's
+	// configuration.
+	configured config.AtRest
 	// warn is what an open workspace warns with.
 	warn func(format string, args ...any)
 }

@@ -72,7 +72,7 @@ func (c *serveCmd) read(env *cli.Env, g *globals) (config.Config, error) {
 		return settings, cli.Hint(err, "attestry config check FILE checks a file; attestry config example shows one")
 	}
 	warnSettings(env, settings)
-	g.Dir = settings.Dir
+	g.Dir, g.configured = settings.Dir, settings.AtRest
 	return settings, unavailable(settings)
 }
 
@@ -81,7 +81,7 @@ func warnSettings(env *cli.Env, c config.Config) {
 	for _, w := range c.Warnings() {
 		env.Warn("%s", w)
 	}
-	known := []string{dirVariable, trustVariable, auditorKeyVariable, c.AtRest.Env}
+	known := []string{dirVariable, trustVariable, auditorKeyVariable, keyVariable, keyCommandVariable, c.AtRest.Env}
 	if names := config.Strangers(os.Environ(), known...); len(names) > 0 {
 		env.Warn("no setting has the environment variable %s", strings.Join(names, ", "))
 	}

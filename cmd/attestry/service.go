@@ -44,7 +44,7 @@ func unavailable(c config.Config) error {
 		is, wants any
 	}{
 		{"tls", c.TLS, d.TLS}, {"auth", c.Auth, d.Auth}, {"queue", c.Queue, d.Queue}, {"answer", c.Answer, d.Answer},
-		{"budget", c.Budget, d.Budget}, {"at_rest", c.AtRest, d.AtRest}, {"webhooks", c.Webhooks, d.Webhooks}, {"tracing", c.Tracing, d.Tracing},
+		{"budget", c.Budget, d.Budget}, {"webhooks", c.Webhooks, d.Webhooks}, {"tracing", c.Tracing, d.Tracing},
 	}
 	for _, s := range heeded {
 		if !reflect.DeepEqual(s.is, s.wants) {
