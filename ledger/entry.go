@@ -27,16 +27,17 @@ type EntryType string
 
 // The entry types.
 const (
-	TypeSchema        EntryType = "attestry/schema/v1"
-	TypeCircuit       EntryType = "attestry/circuit/v1"
-	TypeEpoch         EntryType = "attestry/epoch/v1"
-	TypeProof         EntryType = "attestry/proof/v1"
-	TypeRelease       EntryType = "attestry/release/v1"
-	TypeForcedRelease EntryType = "attestry/forced-release/v1"
-	TypeGrant         EntryType = "attestry/grant/v1"
-	TypeKeyRotation   EntryType = "attestry/key-rotation/v1"
-	TypeRevocation    EntryType = "attestry/revocation/v1"
-	TypeSunset        EntryType = "attestry/sunset/v1"
+	TypeSchema          EntryType = "attestry/schema/v1"
+	TypeCircuit         EntryType = "attestry/circuit/v1"
+	TypeEpoch           EntryType = "attestry/epoch/v1"
+	TypeProof           EntryType = "attestry/proof/v1"
+	TypeRelease         EntryType = "attestry/release/v1"
+	TypeForcedRelease   EntryType = "attestry/forced-release/v1"
+	TypeGrant           EntryType = "attestry/grant/v1"
+	TypeGrantRevocation EntryType = "attestry/grant-revocation/v1"
+	TypeKeyRotation     EntryType = "attestry/key-rotation/v1"
+	TypeRevocation      EntryType = "attestry/revocation/v1"
+	TypeSunset          EntryType = "attestry/sunset/v1"
 )
 
 // Entry is one entry of the log: a pointer to one of this package's entry structs.
@@ -64,6 +65,8 @@ func newEntry(t EntryType) Entry {
 		return new(ForcedReleaseEntry)
 	case TypeGrant:
 		return new(GrantEntry)
+	case TypeGrantRevocation:
+		return new(GrantRevocationEntry)
 	case TypeKeyRotation:
 		return new(KeyRotationEntry)
 	case TypeRevocation:

@@ -29,8 +29,8 @@ func TestEveryEntryRoundTrips(t *testing.T) {
 		}
 		seen[parsed.Type()] = true
 	}
-	if len(seen) != 10 {
-		t.Errorf("%d entry types are covered, not 10", len(seen))
+	if len(seen) != 11 {
+		t.Errorf("%d entry types are covered, not 11", len(seen))
 	}
 }
 
@@ -255,6 +255,8 @@ func TestSignatures(t *testing.T) {
 		case *ledger.ForcedReleaseEntry:
 			right, wrong = e.VerifySignature(recovery), e.VerifySignature(other)
 		case *ledger.GrantEntry:
+			right, wrong = e.VerifySignature(issuer), e.VerifySignature(other)
+		case *ledger.GrantRevocationEntry:
 			right, wrong = e.VerifySignature(issuer), e.VerifySignature(other)
 		case *ledger.RevocationEntry:
 			right, wrong = e.VerifySignature(ledgertest.PublicKey("log")), e.VerifySignature(other)

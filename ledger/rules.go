@@ -59,6 +59,10 @@ func (r *Rules) ApplyPrepared(st State, index uint64, p *Prepared) error {
 		return r.applyRelease(st, index, e)
 	case *ForcedReleaseEntry:
 		return r.applyForcedRelease(st, index, e)
+	case *GrantEntry:
+		return r.applyGrant(st, index, p, e)
+	case *GrantRevocationEntry:
+		return r.applyGrantRevocation(st, index, e)
 	case *KeyRotationEntry:
 		return r.applyKeyRotation(st, index, e)
 	case *RevocationEntry:

@@ -81,16 +81,6 @@ func TestEpochAt(t *testing.T) {
 	}
 }
 
-func TestReservedTypesAreNotAccepted(t *testing.T) {
-	st, log := replay(t, 4)
-	for _, e := range ledgertest.Reserved(t) {
-		err := ledgertest.Rules().Apply(st, uint64(len(log)), ledgertest.Marshal(t, e.Entry))
-		if !errors.Is(err, ledger.ErrNotAccepted) {
-			t.Errorf("%s: %v; want ErrNotAccepted", e.Name, err)
-		}
-	}
-}
-
 // refusal is one broken rule: after the first `after` entries of the log, the entry
 // that make gives is refused with want. Where it is a duplicate, first is of what.
 type refusal struct {

@@ -30,7 +30,7 @@ type SpillState struct {
 
 // StateVersion is the version of what a state's rows say and of the rules that made
 // them: a state that was kept is of no use to a program of another one.
-const StateVersion = 1
+const StateVersion = 2
 
 const (
 	// spillLimit is how many bytes of rows stay in memory.

@@ -22,19 +22,27 @@ const (
 	tableSigners  Table = "signers"  // role -> the key that signs for it now
 	tableKeys     Table = "keys"     // role, key -> keyState
 	tableRevoked  Table = "revoked"  // key -> index of its first revocation in any role
+	tableGranted  Table = "granted"  // identity -> index of the grant's entry
 )
 
 // TableRegistries has one row for each registry, under its name.
 const TableRegistries Table = "registries"
+
+// TableGrants has one row for each grant, under its entry's index, big-endian.
+const TableGrants Table = "grants"
 
 // Tables lists all tables of a state.
 func Tables() []Table {
 	return []Table{
 		tableDigests, tableSchemas, tableCircuits, tableEpochs,
 		tableNumbers, TableRegistries, tablePledges, tableLive,
-		tableSigners, tableKeys, tableRevoked,
+		tableSigners, tableKeys, tableRevoked, TableGrants, tableGranted,
 	}
 }
+
+// LaterTables lists the tables that were not there from the first version on. A state
+// that lacks one is of a log without the entries that it is about.
+func LaterTables() []Table { return []Table{TableGrants, tableGranted} }
 
 // State is what the rules remember of a log: tables of keys and values. A
 // database transaction is one, and so is [MemoryState].

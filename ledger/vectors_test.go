@@ -141,7 +141,7 @@ func makeVectors(t *testing.T) vectors {
 // signerOf names the keys of each type's signature members.
 func signerOf(e ledgertest.Named) map[string]string {
 	switch entry := e.Entry.(type) {
-	case *ledger.SchemaEntry, *ledger.EpochEntry, *ledger.GrantEntry:
+	case *ledger.SchemaEntry, *ledger.EpochEntry, *ledger.GrantEntry, *ledger.GrantRevocationEntry:
 		return map[string]string{"signature": "issuer"}
 	case *ledger.ReleaseEntry:
 		return map[string]string{"signature": "release loan"}

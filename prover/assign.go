@@ -40,8 +40,7 @@ func (s seals) of(r *statement.Request, fact string, o statement.Output) stateme
 
 // assign makes the inputs, the bundle's proofs and the openings of a fact.
 func assign(r *statement.Request, f *fact, s seals) (*work, error) {
-	w := &work{fact: f, request: r, seals: s, shown: verifier.Fact{Name: f.name, Context: r.Context()}}
-	w.shown.Context.Fact = f.name
+	w := &work{fact: f, request: r, seals: s, shown: verifier.Fact{Name: f.name, Context: r.Context(f.name)}}
 	w.anchors.public.ReleaseKey = r.PledgeKey(f.name)
 	questions, err := f.compiled.Questions()
 	if err != nil {

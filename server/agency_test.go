@@ -155,8 +155,7 @@ func (a *agency) answer(t testing.TB) answer {
 	schema := &a.schema.Schema
 	compiled := must(r.CompileFact(statement.FlatFact, schema))(t)
 	questions := must(compiled.Questions())(t)
-	context := r.Context()
-	context.Fact = statement.FlatFact
+	context := r.Context(statement.FlatFact)
 	proof := verifier.Proof{Question: questions[0], Blind: statement.RandomElement()}
 	subject := must(schema.HashSubject(askedSubject))(t)
 	value := must(schema.Encode(schema.Attributes[0], must(schema.ParseLiteral(schema.Attributes[0], revealedValue))(t)))(t)

@@ -16,3 +16,10 @@ var (
 	ErrInexpressible = errors.New("not expressible")
 	ErrBadQuestion   = errors.New("bad question")
 )
+
+// Errors of grants.
+var (
+	ErrBadGrant = errors.New("bad grant")
+	// ErrNotGranted says that a grant does not allow what is asked, or no longer.
+	ErrNotGranted = errors.New("not granted")
+)

@@ -61,12 +61,15 @@ type Request struct {
 	FactRequest
 	Facts map[string]FactRequest `json:"facts,omitempty"`
 
-	Audience string  `json:"audience,omitempty"`
-	Purpose  string  `json:"purpose,omitempty"`
-	Expires  string  `json:"expires,omitempty"` // as ParseTime reads it
-	Grant    *uint64 `json:"grant,omitempty,string"`
-	Nonce    *Nonce  `json:"nonce,omitempty"`
-	Seed     *Seed   `json:"seed,omitempty"`
+	Audience string `json:"audience,omitempty"`
+	Purpose  string `json:"purpose,omitempty"`
+	Expires  string `json:"expires,omitempty"` // as ParseTime reads it
+	// Grant is the ledger index of the grant that allows the request; Grants, in the join
+	// form, are those of single facts, which may be of other logs.
+	Grant  *uint64                 `json:"grant,omitempty,string"`
+	Grants map[string]canon.Uint64 `json:"grants,omitempty"`
+	Nonce  *Nonce                  `json:"nonce,omitempty"`
+	Seed   *Seed                   `json:"seed,omitempty"`
 	// ReleaseKey is the flat form's, ReleaseKeys the join form's by fact.
 	ReleaseKey  *ReleaseKey           `json:"release_key,omitempty"`
 	ReleaseKeys map[string]ReleaseKey `json:"release_keys,omitempty"`
@@ -122,19 +125,27 @@ func (r *Request) Fill(random io.Reader) error {
 	return nil
 }
 
-// Context gives what binds proofs to the request, but for the name of the fact,
-// which differs from proof to proof. A request without a nonce has the nonce of
-// zeros here: see [Request.Fill].
-func (r *Request) Context() Context {
-	c := Context{Audience: r.Audience, Purpose: r.Purpose, Expires: r.Expires}
+// Context gives what binds the proofs of a fact to the request. A request without a
+// nonce has the nonce of zeros here: see [Request.Fill].
+func (r *Request) Context(fact string) Context {
+	c := Context{Fact: fact, Audience: r.Audience, Purpose: r.Purpose, Expires: r.Expires, Grant: r.GrantOf(fact)}
 	if r.Nonce != nil {
 		c.Nonce = *r.Nonce
 	}
-	if r.Grant != nil {
-		n := canon.Uint64(*r.Grant)
-		c.Grant = &n
-	}
 	return c
+}
+
+// GrantOf gives the ledger index of the grant that allows a fact, nil where the request
+// names none for it.
+func (r *Request) GrantOf(fact string) *canon.Uint64 {
+	if n, ok := r.Grants[fact]; ok {
+		return &n
+	}
+	if r.Grant == nil {
+		return nil
+	}
+	n := canon.Uint64(*r.Grant)
+	return &n
 }
 
 // MarshalJSON gives the request as one JSON object, its format named.

@@ -42,6 +42,9 @@ func (r *Request) read(n *node) error {
 	if len(r.ReleaseKeys) == 0 {
 		r.ReleaseKeys = nil
 	}
+	if len(r.Grants) == 0 {
+		r.Grants = nil
+	}
 	return nil
 }
 
@@ -54,6 +57,7 @@ func (r *Request) fields() fields {
 	f["purpose"] = intoText(&r.Purpose)
 	f["expires"] = intoInstant(&r.Expires)
 	f["grant"] = intoGrant(&r.Grant)
+	f["grants"] = intoMap(&r.Grants, intoGrantIndex)
 	f["nonce"] = intoPointer(&r.Nonce)
 	f["seed"] = intoPointer(&r.Seed)
 	f["release_key"] = intoPointer(&r.ReleaseKey)
@@ -134,14 +138,23 @@ func intoInstant(to *string) func(*node) error {
 
 func intoGrant(to **uint64) func(*node) error {
 	return func(n *node) error {
+		var v canon.Uint64
+		if err := intoGrantIndex(&v)(n); err != nil {
+			return err
+		}
+		*to = new(uint64(v))
+		return nil
+	}
+}
+
+func intoGrantIndex(to *canon.Uint64) func(*node) error {
+	return func(n *node) error {
 		if err := n.scalar("a grant's index"); err != nil {
 			return err
 		}
-		var v canon.Uint64
-		if err := n.decode(&v); err != nil {
+		if err := n.decode(to); err != nil {
 			return n.errorf("expected a grant's index, a number from 0")
 		}
-		*to = new(uint64(v))
 		return nil
 	}
 }

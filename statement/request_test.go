@@ -268,13 +268,13 @@ func TestFill(t *testing.T) {
 	if err := mustParse(t, flatYAML).Fill(bytes.NewReader(ones[:40])); err == nil {
 		t.Error("a short source of randomness passed")
 	}
-	c := r.Context()
-	want := Context{Audience: "bank-a", Purpose: "mortgage underwriting", Nonce: *r.Nonce, Expires: "2026-12-31T00:00:00Z"}
+	c := r.Context(FlatFact)
+	want := Context{Fact: FlatFact, Audience: "bank-a", Purpose: "mortgage underwriting", Nonce: *r.Nonce, Expires: "2026-12-31T00:00:00Z"}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
 	r.Grant = new(uint64(9))
-	if c := r.Context(); c.Grant == nil || *c.Grant != canon.Uint64(9) {
+	if c := r.Context(FlatFact); c.Grant == nil || *c.Grant != canon.Uint64(9) {
 		t.Errorf("grant %v", c.Grant)
 	}
 }

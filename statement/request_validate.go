@@ -3,10 +3,13 @@ package statement
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/attestry/attestry/internal/canon"
 )
 
 // Limits of a request.
@@ -22,7 +25,7 @@ const (
 // Validate checks everything about a request that does not need a schema. Its
 // error wraps [ErrBadRequest].
 func (r *Request) Validate() error {
-	checks := []func() error{r.checkForm, r.checkFacts, r.checkLabels, r.checkReleaseKeys, r.checkReferences}
+	checks := []func() error{r.checkForm, r.checkFacts, r.checkLabels, r.checkGrants, r.checkReleaseKeys, r.checkReferences}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			if errors.Is(err, ErrBadRequest) {
@@ -147,8 +150,26 @@ func (r *Request) checkLabels() error {
 			return fmt.Errorf("expires: %w", err)
 		}
 	}
-	if r.Grant != nil && *r.Grant>>63 != 0 {
-		return fmt.Errorf("grant: an index in a ledger is below 2^63")
+	return nil
+}
+
+func (r *Request) checkGrants() error {
+	if !r.IsJoin() && r.Grants != nil {
+		return fmt.Errorf("grants: a request of one fact has grant")
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Grants)) {
+		if _, ok := r.Facts[name]; !ok {
+			return fmt.Errorf("grants: there is no fact %q", name)
+		}
+	}
+	indexes := slices.Collect(maps.Values(r.Grants))
+	if r.Grant != nil {
+		indexes = append(indexes, canon.Uint64(*r.Grant))
+	}
+	for _, n := range indexes {
+		if n>>63 != 0 {
+			return fmt.Errorf("grant: an index in a ledger is below 2^63")
+		}
 	}
 	return nil
 }

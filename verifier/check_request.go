@@ -45,7 +45,7 @@ func (r *run) answers(f *view, asked statement.FactRequest) error {
 		func() error { return f.sameOutputs(compiled.Outputs) },
 		func() error { return f.sameHolder(compiled.Holder) },
 		func() error { return f.samePledge(asked.Once, r.pledgeKey(f.Name)) },
-		func() error { return f.sameContext(r.request.Context()) },
+		func() error { return f.sameContext(r.request.Context(f.Name)) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

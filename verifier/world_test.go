@@ -231,8 +231,7 @@ func (w *world) answer(r *statement.Request, name string, rec record, how tamper
 		r.SetPledgeKey(name, statement.ReleaseKey{1}) // the asker's
 	}
 	epoch := len(w.epochs) - 1 + how.epoch
-	f := Fact{Name: name, Context: r.Context()}
-	f.Context.Fact = name
+	f := Fact{Name: name, Context: r.Context(name)}
 	if how.context != nil {
 		how.context(&f.Context)
 	}

@@ -16,11 +16,11 @@ type Named struct {
 }
 
 // Every gives one entry of every type and shape. The first ones are a log, those of
-// [DerivedLog] and, in their place after [Log] or after these, of [Keys]: each is accepted after those before it. Of the rest the
-// rules of this version accept none.
+// [DerivedLog]: each is accepted after those before it. Those of [Keys] and of [Grants]
+// follow [Log].
 func Every(t testing.TB) []Named {
 	t.Helper()
-	return slices.Concat(DerivedLog(t), Keys(t), Reserved(t))
+	return slices.Concat(DerivedLog(t), Keys(t), Grants(t))
 }
 
 // Log gives the entries of a small log, in order.
@@ -141,12 +141,30 @@ func roleOf(registry string) ledger.Role {
 	return ledger.RoleIssuer
 }
 
-// Reserved gives one entry of every type that the rules do not accept yet.
-func Reserved(t testing.TB) []Named {
+// Grants gives entries that follow those of [Log], from index 11 on: a grant, and its end.
+func Grants(t testing.TB) []Named {
 	t.Helper()
-	grant := &ledger.GrantEntry{Origin: Origin, Registry: "lucas-titles", Grant: Digest("grant")}
-	must(t, grant.Sign(Key("issuer")))
+	grant := GrantEntry(t, "lucas-titles", "grant", "issuer")
 	return []Named{
 		{"grant", grant},
+		{"revocation of a grant", GrantRevocation(t, grant, 11, "issuer")},
 	}
+}
+
+// GrantEntry gives the entry of a grant of this name.
+func GrantEntry(t testing.TB, registry, name, signer string) *ledger.GrantEntry {
+	t.Helper()
+	e := &ledger.GrantEntry{Origin: Origin, Registry: registry, Grant: Digest(name)}
+	must(t, e.Sign(Key(signer)))
+	return e
+}
+
+// GrantRevocation gives the entry that ends the grant of an entry.
+func GrantRevocation(t testing.TB, grant *ledger.GrantEntry, index uint64, signer string) *ledger.GrantRevocationEntry {
+	t.Helper()
+	e := &ledger.GrantRevocationEntry{
+		Origin: Origin, Registry: grant.Registry, Grant: canon.Uint64(index), Leaf: statement.Digest(ledger.LeafHash(Marshal(t, grant))),
+	}
+	must(t, e.Sign(Key(signer)))
+	return e
 }

@@ -178,7 +178,14 @@ func (r *replay) compare(ctx context.Context, tx *bolt.Tx, report *Report) error
 	return r.db.View(func(replayed *bolt.Tx) error {
 		for _, table := range ledger.Tables() {
 			name := []byte(table)
-			if err := compareTable(ctx, table, tx.Bucket(name).Cursor(), replayed.Bucket(name).Cursor(), report); err != nil {
+			stored := tx.Bucket(name)
+			if stored == nil { // a later table, in a database of an earlier version
+				if key, _ := replayed.Bucket(name).Cursor().First(); key != nil {
+					report.add(Finding{Part: PartRow, Table: string(table), Problem: fmt.Sprintf("table %s is missing, though the entries give rows of it", table)})
+				}
+				continue
+			}
+			if err := compareTable(ctx, table, stored.Cursor(), replayed.Bucket(name).Cursor(), report); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ func TestFsckLocatesAFlippedBit(t *testing.T) {
 			s := newStore(t)
 			s.rules.LogKeys = []ledger.PublicKey{ledgertest.PublicKey("log")}
 			fill(t, s, 40)
-			for _, e := range ledgertest.Keys(t) { // so that no table is empty
+			for _, e := range append(ledgertest.Grants(t)[:1], ledgertest.Keys(t)...) { // so that no table is empty
 				if _, err := s.Append(t.Context(), e.Entry); err != nil {
 					t.Fatalf("%s: %v", e.Name, err)
 				}

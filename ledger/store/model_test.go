@@ -22,7 +22,13 @@ type drawing struct {
 	circuits []*ledger.CircuitEntry
 	epochs   map[string][]*ledger.EpochEntry
 	pledges  []pledge
+	grants   []granted
 	old      []ledger.Entry
+}
+
+type granted struct {
+	entry *ledger.GrantEntry
+	index uint64
 }
 
 type pledge struct {
@@ -53,6 +59,8 @@ func (d *drawing) next() (ledger.Entry, string) {
 		return d.epoch(name), ""
 	case kind <= 6 && len(d.pledges) > 0:
 		return d.release(), ""
+	case kind == 7:
+		return d.grant(name), ""
 	}
 	return d.proof(name)
 }
@@ -111,6 +119,15 @@ func (d *drawing) release() ledger.Entry {
 	return ledgertest.ReleaseEntry(d.t, p.entry, p.index, d.pick("releaser", p.question, p.question, "question 0"))
 }
 
+func (d *drawing) grant(name string) ledger.Entry {
+	signer := d.pick("granter", "issuer", "issuer", "issuer", "intruder")
+	if len(d.grants) == 0 || d.int("revoked", 0, 2) == 0 {
+		return ledgertest.GrantEntry(d.t, name, fmt.Sprint("grant ", d.int("grant", 0, 5)), signer)
+	}
+	g := rapid.SampledFrom(d.grants).Draw(d.rt, "grant to end")
+	return ledgertest.GrantRevocation(d.t, g.entry, g.index+uint64(d.int("off by", 0, 3)/3), signer)
+}
+
 // accepted remembers an entry of the log.
 func (d *drawing) accepted(e ledger.Entry, index uint64, question string) {
 	d.old = append(d.old, e)
@@ -121,6 +138,8 @@ func (d *drawing) accepted(e ledger.Entry, index uint64, question string) {
 		d.circuits = append(d.circuits, e)
 	case *ledger.EpochEntry:
 		d.epochs[e.Registry] = append(d.epochs[e.Registry], e)
+	case *ledger.GrantEntry:
+		d.grants = append(d.grants, granted{e, index})
 	case *ledger.ProofEntry:
 		if e.IsPledge() {
 			d.pledges = append(d.pledges, pledge{e, index, question})
@@ -171,7 +190,8 @@ func TestStoreAndReplayDecideAlike(t *testing.T) {
 	for _, want := range []string{
 		"attestry/schema/v1 accepted", "attestry/epoch/v1 accepted", "attestry/proof/v1 accepted", "attestry/release/v1 accepted",
 		"attestry/forced-release/v1 accepted", "attestry/proof/v1 refused", "attestry/release/v1 refused", "attestry/epoch/v1 refused",
-		"attestry/schema/v1 refused", "pledged",
+		"attestry/schema/v1 refused", "pledged", "attestry/grant/v1 accepted", "attestry/grant/v1 refused",
+		"attestry/grant-revocation/v1 accepted", "attestry/grant-revocation/v1 refused",
 	} {
 		if verdicts[want] == 0 {
 			t.Errorf("the drawing never came to %q: %v", want, verdicts)

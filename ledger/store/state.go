@@ -15,19 +15,32 @@ type txState struct {
 	memo *ledger.Memo
 }
 
-// Get implements ledger.State.
+// Get implements ledger.State. A database of an earlier version has no bucket for a
+// later table, of which it has no row.
 func (s txState) Get(table ledger.Table, key []byte) ([]byte, error) {
-	return s.tx.Bucket([]byte(table)).Get(key), nil
+	bucket := s.tx.Bucket([]byte(table))
+	if bucket == nil {
+		return nil, nil
+	}
+	return bucket.Get(key), nil
 }
 
 // Put implements ledger.State.
 func (s txState) Put(table ledger.Table, key, value []byte) error {
-	return s.tx.Bucket([]byte(table)).Put(key, value)
+	bucket, err := s.tx.CreateBucketIfNotExists([]byte(table))
+	if err != nil {
+		return err
+	}
+	return bucket.Put(key, value)
 }
 
 // Delete implements ledger.State.
 func (s txState) Delete(table ledger.Table, key []byte) error {
-	return s.tx.Bucket([]byte(table)).Delete(key)
+	bucket := s.tx.Bucket([]byte(table))
+	if bucket == nil {
+		return nil
+	}
+	return bucket.Delete(key)
 }
 
 // Memo lets the rules remember rows that nearly every entry looks up.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -254,7 +255,9 @@ func checkLayout(tx *bolt.Tx) error {
 	}
 	names := [][]byte{bucketEntries, bucketHashes}
 	for _, table := range ledger.Tables() {
-		names = append(names, []byte(table))
+		if !slices.Contains(ledger.LaterTables(), table) {
+			names = append(names, []byte(table))
+		}
 	}
 	for _, name := range names {
 		if tx.Bucket(name) == nil {
