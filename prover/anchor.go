@@ -17,6 +17,7 @@ type anchors struct {
 	circuit, schema, epoch uint64
 	successor              *uint64
 	joined                 *uint64 // the epoch that a derived registry joins
+	grant                  *grant  // that the request names
 	oldest                 string  // the instant of the epoch, or of the joined one where that is older
 	schemaEntry            *ledger.SchemaEntry
 	epochEntry             *ledger.EpochEntry
@@ -174,6 +175,11 @@ func (a *Agency) show(an anchors, f *verifier.Fact, checkpoint []byte) (err erro
 			return err
 		}
 		f.Joined = &joined
+	}
+	if an.grant != nil {
+		if f.Grant, err = a.showGrant(an.grant, checkpoint); err != nil {
+			return err
+		}
 	}
 	if an.successor == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -26,6 +27,8 @@ type Agency struct {
 	Circuit func(name string) (*Circuit, error)
 	// Consent signs the issuer's consent to a pledge.
 	Consent func(*ledger.ProofEntry) error
+	// Grant gives the document of the grant whose entry has an index; nil: there are none.
+	Grant func(index uint64) (*statement.Grant, error)
 }
 
 // Answer is what the asker gets: the bundle for whoever verifies, and the openings
@@ -142,6 +145,9 @@ func (a *Agency) prepare(r *statement.Request, name string) (*fact, error) {
 	if f.compiled, err = r.CompileFact(name, schema); err != nil {
 		return nil, err
 	}
+	if f.anchors.grant, err = a.granted(r, f.compiled, time.Now()); err != nil {
+		return nil, err
+	}
 	if f.compiled.Holder {
 		return nil, fmt.Errorf("%w: fact %s: scope %s takes the holder's consent, and only the holder has the secret", ErrNotProvable, name, f.asked.Once)
 	}
@@ -210,14 +216,18 @@ func (a *Agency) consent(w *work, e *ledger.ProofEntry) error {
 
 // publish appends the entries and completes the bundle's facts.
 func (a *Agency) publish(ctx context.Context, works []*work, entries []ledger.Entry) error {
-	if err := a.stillLatest(works); err != nil {
+	if err := errors.Join(a.stillLatest(works), a.stillGranted(works, math.MaxUint64)); err != nil {
 		return err
 	}
 	indexes, err := a.Ledger.Append(ctx, entries...)
 	if err != nil {
 		return a.named(err, entries)
 	}
-	if err := a.complete(ctx, works, indexes); err != nil {
+	err = a.stillGranted(works, indexes[0])
+	if err == nil {
+		err = a.complete(ctx, works, indexes)
+	}
+	if err != nil {
 		return &LoggedError{Indexes: indexes, Cause: err}
 	}
 	return nil

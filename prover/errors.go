@@ -22,6 +22,9 @@ var (
 	ErrNotProvable = errors.New("not provable by this version")
 	// ErrNoRegistry says that the ledger has no registry of the name.
 	ErrNoRegistry = errors.New("no such registry")
+	// ErrNoGrant says that the request names a grant that this agency does not have, or
+	// that no longer counts; [statement.ErrNotGranted], that it does not cover the request.
+	ErrNoGrant = errors.New("no such grant")
 	// ErrNoEpoch says that the registry has no epoch for the request.
 	ErrNoEpoch = errors.New("no such epoch")
 )

@@ -206,6 +206,8 @@ func (f *RecordFile) asked(r *statement.Request, name string) (asked statement.F
 		err = fmt.Errorf("%w: the request has no nonce or no seed", statement.ErrBadRequest)
 	case !ok:
 		err = fmt.Errorf("%w: it has no fact %q", statement.ErrBadRequest, name)
+	case r.GrantOf(name) != nil:
+		err = fmt.Errorf("%w: fact %s names a grant, which is for an agency's answers: a holder needs none", ErrNotProvable, name)
 	case asked.Absent:
 		err = fmt.Errorf("%w: a holder proves about their record, and no absence of others", ErrNotProvable)
 	case asked.Once != "" && f.Serial == nil:

@@ -125,7 +125,7 @@ type Asked struct {
 func (r *Request) Asked(c *CompiledFact) Asked {
 	return Asked{
 		Audience: r.Audience, Purpose: r.Purpose, Registry: c.Request.Registry, Predicates: c.Predicates,
-		Outputs: c.Outputs, Absent: c.Request.Absent, Scope: c.Request.Once, Named: r.isAnchored(c.Name),
+		Outputs: c.Outputs, Absent: c.Request.Absent, Scope: c.Request.Once, Named: r.IsAnchored(c.Name),
 	}
 }
 
@@ -215,9 +215,9 @@ func (g *Grant) CheckSchema(s *Schema) error {
 	return nil
 }
 
-// isAnchored tells whether a fact names a key or subject, or is tied, by whatever way,
+// IsAnchored tells whether a fact names a key or subject, or is tied, by whatever way,
 // to a fact that does.
-func (r *Request) isAnchored(fact string) bool {
+func (r *Request) IsAnchored(fact string) bool {
 	facts := r.NamedFacts()
 	reached := []string{fact}
 	for i := 0; i < len(reached); i++ {

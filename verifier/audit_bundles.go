@@ -175,6 +175,7 @@ func (b *bundleAudit) checkFact(r *run, f *view) []Check {
 		}
 		checks = append(checks, judge(CheckNullifier, OnComputation, "the consent that the scope asks for", "given", err))
 	}
+	checks = append(checks, r.judgeGrant(f, false))
 	for i, p := range f.proofs {
 		checks = append(checks, judge(CheckInclusion, OnAudit, "the log's entry at its index", "it is", b.checkEntry(f, i, p)))
 	}

@@ -52,6 +52,10 @@ func (a *audit) checkPinned(entry ledger.Entry) {
 		err = a.checkIssuers(e.Registry, slices.Sorted(maps.Keys(e.Derived)), e.VerifySignature)
 	case *ledger.CircuitEntry:
 		a.checkCircuit(e)
+	case *ledger.GrantEntry:
+		err = a.checkIssuer(e.Registry, e.VerifySignature)
+	case *ledger.GrantRevocationEntry:
+		err = a.checkIssuer(e.Registry, e.VerifySignature)
 	case *ledger.ProofEntry:
 		a.report.Proofs++
 	}

@@ -44,6 +44,8 @@ type Fact struct {
 	// Joined is the epoch of the registry that a derived one joins, as the epoch
 	// entry names it.
 	Joined *Logged `json:"joined,omitempty"`
+	// Grant is the grant that the context names.
+	Grant *Granted `json:"grant,omitempty"`
 	// Proofs are of one and the same record.
 	Proofs []Proof `json:"proofs"`
 }
@@ -65,6 +67,12 @@ type Proof struct {
 	Entry json.RawMessage `json:"entry"`
 	// Inclusion is left out where the proof was not logged.
 	Inclusion string `json:"inclusion,omitempty"`
+}
+
+// Granted is a grant with its entry, which holds the grant's digest.
+type Granted struct {
+	Document *statement.Grant `json:"document"`
+	Logged
 }
 
 // ParseBundle reads a bundle, strictly: unknown, duplicate or missing members,
@@ -123,5 +131,11 @@ func (f *Fact) validate() error {
 			return fmt.Errorf("expires: %w", err)
 		}
 	}
-	return nil
+	if f.Grant == nil {
+		return nil
+	}
+	if f.Grant.Document == nil || f.Grant.Document.Blind == nil {
+		return fmt.Errorf("a grant without its document or blind")
+	}
+	return f.Grant.Document.Validate()
 }

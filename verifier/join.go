@@ -55,7 +55,7 @@ func JoinOpenings(openings ...*Openings) (*Openings, error) {
 
 // JoinTrust pins what several trust files pin. Rows that they share are taken once.
 // The demands add up: an audience or a maximum age must be the same wherever it is
-// given, logged proofs are required if one of them requires them. Development
+// given, logged proofs and grants are required if one of them requires them. Development
 // setups are allowed only if every file that pins one allows them. It fails with
 // [ErrBadTrust].
 func JoinTrust(trusts ...*Trust) (*Trust, error) {
@@ -65,6 +65,7 @@ func JoinTrust(trusts ...*Trust) (*Trust, error) {
 		joined.Registries = union(joined.Registries, t.Registries)
 		joined.Circuits = union(joined.Circuits, t.Circuits)
 		joined.RequireLogged = joined.RequireLogged || t.RequireLogged
+		joined.RequireGrants = joined.RequireGrants || t.RequireGrants
 		if t.Development != "" {
 			joined.Development = t.Development
 		}

@@ -186,6 +186,7 @@ type view struct {
 	epoch     located[*ledger.EpochEntry]
 	successor *located[*ledger.EpochEntry]
 	joined    *located[*ledger.EpochEntry]
+	grant     *located[*ledger.GrantEntry]
 	about     *statement.Schema             // of the registry that the statement names
 	proofs    []located[*ledger.ProofEntry] // of each of Fact.Proofs
 }
@@ -205,11 +206,16 @@ func (r *reader) view(f *Fact) (*view, error) {
 	if v.epoch, err = locate[*ledger.EpochEntry](r, "epoch", f.Epoch.Entry, f.Epoch.Inclusion); err != nil {
 		return nil, err
 	}
-	if v.successor, err = locateOptional(r, "successor", f.Successor); err != nil {
+	if v.successor, err = locateOptional[*ledger.EpochEntry](r, "successor", f.Successor); err != nil {
 		return nil, err
 	}
-	if v.joined, err = locateOptional(r, "joined epoch", f.Joined); err != nil {
+	if v.joined, err = locateOptional[*ledger.EpochEntry](r, "joined epoch", f.Joined); err != nil {
 		return nil, err
+	}
+	if f.Grant != nil {
+		if v.grant, err = locateOptional[*ledger.GrantEntry](r, "grant", &f.Grant.Logged); err != nil {
+			return nil, err
+		}
 	}
 	for _, proof := range f.Proofs {
 		l, err := locate[*ledger.ProofEntry](r, "proof", proof.Entry, proof.Inclusion)
@@ -225,12 +231,12 @@ func (r *reader) view(f *Fact) (*view, error) {
 	return v, nil
 }
 
-// locateOptional reads an epoch that a fact may leave out.
-func locateOptional(r *reader, what string, l *Logged) (*located[*ledger.EpochEntry], error) {
+// locateOptional reads an entry that a fact may leave out.
+func locateOptional[E ledger.Entry](r *reader, what string, l *Logged) (*located[E], error) {
 	if l == nil {
 		return nil, nil
 	}
-	found, err := locate[*ledger.EpochEntry](r, what, l.Entry, l.Inclusion)
+	found, err := locate[E](r, what, l.Entry, l.Inclusion)
 	return &found, err
 }
 
@@ -258,6 +264,9 @@ func (v *view) anchors() []namedPlace {
 	}
 	if v.joined != nil {
 		out = append(out, namedPlace{"joined epoch", v.joined.place})
+	}
+	if v.grant != nil {
+		out = append(out, namedPlace{"grant", v.grant.place})
 	}
 	return out
 }

@@ -48,6 +48,9 @@ type Trust struct {
 	// RequireLogged asks for the inclusion of every proof's own entry, so that a
 	// holder's proof which was never logged fails. Pledges need it in any case.
 	RequireLogged bool `json:"require_logged,omitempty"`
+	// RequireGrants asks for a grant for every fact that an agency proved; a holder needs
+	// nobody's.
+	RequireGrants bool `json:"require_grants,omitempty"`
 }
 
 // Window bounds the log indexes at which a key or a circuit counts: from From on,

@@ -55,6 +55,7 @@ const (
 	CheckAudience     = "audience"     // the bundle is for the verifier
 	CheckExpiry       = "expiry"       // the bundle has not expired
 	CheckNullifier    = "nullifier"    // a pledge is in a declared scope, agreed to and live
+	CheckGrant        = "grant"        // the grant that the request names allows what is asked
 	CheckTree         = "tree"         // the committed tree is well formed
 	CheckContext      = "context"      // the facts answer one asking
 	CheckTies         = "ties"         // tied values of different facts are equal

@@ -173,7 +173,7 @@ func (r *run) steps() []func(*view) Check {
 		r.checkRoot, r.checkSchema, r.checkEpoch,
 		r.checkInclusion, r.checkCheckpoint, r.checkCosignatures, r.checkQuorum,
 		r.checkRequest, r.checkAsOf, r.checkAge, r.checkNonce, r.checkOpenings,
-		r.checkAudience, r.checkExpiry, r.checkNullifier, r.checkTree,
+		r.checkAudience, r.checkExpiry, r.checkNullifier, r.checkGrant, r.checkTree,
 	}
 }
 

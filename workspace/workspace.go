@@ -9,6 +9,7 @@
 //	DIR/keys/data.age       the keys that the rest is encrypted with at rest, if it is
 //	DIR/circuits/           proving and verifying keys, named by their hashes
 //	DIR/registries/NAME.db  a registry's records and secrets: private
+//	DIR/grants/             the documents of grants, by their digests
 //	DIR/witnesses.json      whom the log asks for cosignatures, if anybody
 //	DIR/service.db          organisations, credentials and jobs of a server: private
 //
@@ -267,6 +268,7 @@ func (w *Workspace) Agency() *prover.Agency {
 	return &prover.Agency{
 		Ledger: w.Ledger, Publish: w.Publish, Registry: w.Registry, Circuit: w.Circuit,
 		Consent: func(e *ledger.ProofEntry) error { return e.SignConsent(w.issuer) },
+		Grant:   w.GrantDocument,
 	}
 }
 

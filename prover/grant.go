@@ -1,0 +1,135 @@
+package prover
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/ledger/store"
+	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/verifier"
+)
+
+// grant is a grant that a fact names, with the index of its entry.
+type grant struct {
+	index    uint64
+	document *statement.Grant
+}
+
+// CheckGrants tells whether grants allow a request, or the named facts of it, now: it
+// fails with [ErrNoGrant] where a fact names none that counts, and with
+// [statement.ErrNotGranted] where one does not cover it. It looks at no record, so that
+// the asker may be told what it says.
+func (a *Agency) CheckGrants(r *statement.Request, only ...string) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if len(only) == 0 {
+		only = r.FactNames()
+	}
+	for _, name := range only {
+		asked, ok := r.NamedFacts()[name]
+		if !ok {
+			return fmt.Errorf("%w: it has no fact %q", statement.ErrBadRequest, name)
+		}
+		schema, err := a.schemaOf(asked)
+		if err != nil {
+			return err
+		}
+		compiled, err := r.CompileFact(name, schema)
+		if err != nil {
+			return err
+		}
+		found, err := a.granted(r, compiled, time.Now())
+		if err == nil && found == nil {
+			err = fmt.Errorf("%w: fact %s names none", ErrNoGrant, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// schemaOf gives the schema that a fact compiles against.
+func (a *Agency) schemaOf(asked statement.FactRequest) (*statement.Schema, error) {
+	_, epoch, err := a.epoch(asked)
+	if err != nil {
+		return nil, err
+	}
+	_, entry, err := a.Ledger.SchemaByIdentity(epoch.Schema)
+	if err != nil {
+		return nil, err
+	}
+	return (&anchors{schemaEntry: entry}).about(asked.Registry)
+}
+
+// granted gives the grant that a fact names, if it allows it at an instant; nil where
+// the fact names none.
+func (a *Agency) granted(r *statement.Request, c *statement.CompiledFact, at time.Time) (*grant, error) {
+	named := r.GrantOf(c.Name)
+	if named == nil {
+		return nil, nil
+	}
+	g := &grant{index: uint64(*named)}
+	entry, err := a.grantEntry(g.index, math.MaxUint64)
+	if err != nil {
+		return nil, err
+	}
+	if a.Grant == nil {
+		return nil, fmt.Errorf("%w: this agency keeps none", ErrNoGrant)
+	}
+	if g.document, err = a.Grant(g.index); err != nil {
+		return nil, err
+	}
+	digest, err := g.document.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if digest != entry.Grant {
+		return nil, fmt.Errorf("%w: entry %d is of another document than the one kept for it", ErrNoGrant, g.index)
+	}
+	if err := g.document.CountsAt(at); err != nil {
+		return nil, err
+	}
+	return g, g.document.Covers(r.Asked(c))
+}
+
+// grantEntry gives the entry of a grant that counts for the entry of an index.
+func (a *Agency) grantEntry(index, before uint64) (*ledger.GrantEntry, error) {
+	entry, status, err := a.Ledger.Grant(index)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, fmt.Errorf("%w: entry %d", ErrNoGrant, index)
+	case err != nil:
+		return nil, err
+	case status.Void != nil:
+		return nil, fmt.Errorf("%w: entry %d: %w", ErrNoGrant, index, status.Void)
+	case status.Revoked != nil && *status.Revoked < before:
+		return nil, fmt.Errorf("%w: entry %d was revoked by entry %d", ErrNoGrant, index, *status.Revoked)
+	}
+	return entry, nil
+}
+
+// stillGranted fails with [ErrNoGrant] where a grant was revoked before the entry of an
+// index. Asked before the proofs are appended, it keeps them out of the log; asked again
+// afterwards, it keeps back the bundle of proofs that a revocation has overtaken.
+func (a *Agency) stillGranted(works []*work, before uint64) error {
+	for _, w := range works {
+		if w.anchors.grant == nil {
+			continue
+		}
+		if _, err := a.grantEntry(w.anchors.grant.index, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showGrant gives what a bundle shows of a grant.
+func (a *Agency) showGrant(g *grant, checkpoint []byte) (*verifier.Granted, error) {
+	logged, err := a.logged(g.index, checkpoint)
+	return &verifier.Granted{Document: g.document, Logged: logged}, err
+}

@@ -1,0 +1,140 @@
+package workspace
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/attestry/attestry/internal/atomicfile"
+	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/ledger/store"
+	"github.com/attestry/attestry/statement"
+)
+
+// grantsDir holds the documents of grants, of which the ledger has blinded digests.
+const grantsDir = "grants"
+
+// ErrNoGrant says that the ledger has no grant at an index, or this workspace not its
+// document.
+var ErrNoGrant = errors.New("no such grant")
+
+// grantPath names a document by its digest: it is kept before its entry has an index.
+func (w *Workspace) grantPath(digest statement.Digest) string {
+	return filepath.Join(w.dir, grantsDir, hex.EncodeToString(digest[:])+".json")
+}
+
+// IssueGrant draws a grant's blind, keeps its document and appends its entry, signed by
+// the issuer. It gives the document, which the grantee gets, and the entry's index, which
+// requests name. It fails with [statement.ErrBadGrant], or with [ErrNoRegistry] where it
+// is about a registry that this log does not have.
+func (w *Workspace) IssueGrant(ctx context.Context, g *statement.Grant) (*statement.Grant, uint64, error) {
+	issued := *g
+	issued.Blind = statement.NewGrantBlind()
+	digest, err := issued.Digest()
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := w.checkGrant(&issued); err != nil {
+		return nil, 0, err
+	}
+	entry := &ledger.GrantEntry{Origin: w.Ledger.Origin(), Registry: issued.RegistryNames()[0], Grant: digest}
+	if err := entry.Sign(w.issuer); err != nil {
+		return nil, 0, err
+	}
+	document, err := canon.Marshal(&issued)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := os.MkdirAll(filepath.Join(w.dir, grantsDir), 0o700); err != nil {
+		return nil, 0, err
+	}
+	if err := atomicfile.Write(w.grantPath(digest), append(document, '\n'), 0o600); err != nil {
+		return nil, 0, err
+	}
+	indexes, err := w.Ledger.Append(ctx, entry)
+	if err != nil {
+		return nil, 0, errors.Join(err, os.Remove(w.grantPath(digest)))
+	}
+	return &issued, indexes[0], nil
+}
+
+// checkGrant holds a grant to the registries that it is about.
+func (w *Workspace) checkGrant(g *statement.Grant) error {
+	for _, name := range g.RegistryNames() {
+		_, entry, err := w.Ledger.Schema(name)
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("%w: %q, which the grant is about", ErrNoRegistry, name)
+		}
+		if err != nil {
+			return err
+		}
+		schema, ok := entry.Schema.Of(name)
+		if !ok {
+			return fmt.Errorf("%w: %q, which the present schema of %s does not define", ErrNoRegistry, name, entry.Schema.Registry)
+		}
+		if err := g.CheckSchema(schema); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GrantDocument gives the document of the grant whose entry has an index. It fails with
+// [ErrNoGrant].
+func (w *Workspace) GrantDocument(index uint64) (*statement.Grant, error) {
+	entry, _, err := w.Ledger.Grant(index)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", ErrNoGrant, index)
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(w.grantPath(entry.Grant))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: the document of entry %d is not in this workspace: put the grantee's copy back as %s", ErrNoGrant, index, w.grantPath(entry.Grant))
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := statement.ParseGrant(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", w.grantPath(entry.Grant), err)
+	}
+	digest, err := g.Digest()
+	if err == nil && digest != entry.Grant {
+		err = fmt.Errorf("%w: %s is not the document of entry %d", ErrNoGrant, w.grantPath(entry.Grant), index)
+	}
+	return g, err
+}
+
+// RevokeGrant ends the grant of an entry and gives the index of the entry that says so.
+// It fails with [ErrNoGrant], and with a [ledger.DuplicateError] where it has ended.
+func (w *Workspace) RevokeGrant(ctx context.Context, index uint64) (uint64, error) {
+	grant, _, err := w.Ledger.Grant(index)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", ErrNoGrant, index)
+	}
+	if err != nil {
+		return 0, err
+	}
+	data, err := w.Ledger.Entry(index)
+	if err != nil {
+		return 0, err
+	}
+	entry := &ledger.GrantRevocationEntry{
+		Origin: w.Ledger.Origin(), Registry: grant.Registry, Grant: canon.Uint64(index), Leaf: statement.Digest(ledger.LeafHash(data)),
+	}
+	if err := entry.Sign(w.issuer); err != nil {
+		return 0, err
+	}
+	indexes, err := w.Ledger.Append(ctx, entry)
+	if err != nil {
+		return 0, err
+	}
+	return indexes[0], nil
+}
