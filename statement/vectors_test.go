@@ -35,6 +35,7 @@ type vectors struct {
 	Requests  []requestVector    `json:"requests"`
 	Layouts   []layoutVector     `json:"layouts"`
 	Contexts  []contextVector    `json:"contexts"`
+	Grants    []grantVector      `json:"grants"`
 	Publics   []publicVector     `json:"publics"`
 	Statement statementVector    `json:"statement"`
 	Random    []randomnessVector `json:"output_randomness"`
@@ -70,6 +71,12 @@ type contextVector struct {
 	Context   Context `json:"context"`
 	Canonical string  `json:"canonical"`
 	Hash      Element `json:"hash"`
+}
+
+type grantVector struct {
+	Grant     *Grant `json:"grant"`
+	Canonical string `json:"canonical"`
+	Digest    Digest `json:"digest"`
 }
 
 type publicVector struct {
@@ -126,6 +133,7 @@ func makeVectors(t *testing.T) *vectors {
 	v.values(t)
 	v.requests(t)
 	v.contexts(t)
+	v.grants(t)
 	v.publics(t)
 	v.statement(t)
 	for _, class := range []string{"fact.key", "fact.subject", "title.key"} {
@@ -247,6 +255,26 @@ func (v *vectors) contexts(t *testing.T) {
 	}
 }
 
+func (v *vectors) grants(t *testing.T) {
+	blind := GrantBlind(counted(9))
+	for _, text := range []string{
+		grantYAML,
+		"audience: 银行\npurposes: ['<a> & \"b\"']\nvalid_until: 2027-01-01T00:00:00Z\nregistries: {parcels: {exists: true, any_record: true}}\n",
+	} {
+		g := parseGrant(t, text)
+		g.Blind = &blind
+		canonical, err := canon.Marshal(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := g.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Grants = append(v.Grants, grantVector{g, string(canonical), digest})
+	}
+}
+
 func (v *vectors) publics(t *testing.T) {
 	public := Public{
 		Origin: "titles.example/log", Circuit: Digest(counted(1)), VK: Digest(counted(2)), Registry: "parcels",
@@ -346,6 +374,11 @@ func TestVectorsBySpecification(t *testing.T) {
 	}
 	for _, c := range v.Contexts {
 		same("context", sha256.Sum256([]byte("attestry/context/v1\n"+c.Canonical)), c.Hash)
+	}
+	for _, c := range v.Grants {
+		if sha256.Sum256([]byte("attestry/grant-document/v1\n"+c.Canonical)) != c.Digest {
+			t.Errorf("the digest of %s is another", c.Canonical)
+		}
 	}
 	for _, c := range v.Publics {
 		same("P", sha256.Sum256([]byte("attestry/public/v1\n"+c.Canonical)), c.P)

@@ -121,7 +121,7 @@ func TestFailures(t *testing.T) {
 		"another purpose":                   {tamper{context: func(c *statement.Context) { c.Purpose = "marketing" }}, nil, []string{CheckRequest}},
 		"another nonce":                     {tamper{context: func(c *statement.Context) { c.Nonce[3] ^= 1 }}, nil, []string{CheckNonce}},
 		"a later expiry":                    {tamper{context: func(c *statement.Context) { c.Expires = "2027-12-31T00:00:00Z" }}, nil, []string{CheckRequest}},
-		"a grant":                           {tamper{context: func(c *statement.Context) { n := canon.Uint64(3); c.Grant = &n }}, nil, []string{CheckRequest}},
+		"a grant":                           {tamper{context: func(c *statement.Context) { n := canon.Uint64(3); c.Grant = &n }}, nil, []string{CheckRequest, CheckGrant}},
 		"a pledge not asked for": {tamper{entry: func(_ int, e *ledger.ProofEntry) {
 			e.Scope, e.Nullifier, e.Public.ReleaseKey = randomElement(t), randomElement(t), &statement.ReleaseKey{}
 		}}, nil, []string{CheckRequest, CheckNullifier}},
@@ -507,7 +507,7 @@ func TestFactsOfTwoAskings(t *testing.T) {
 		"another bank":    {func(c *statement.Context) { c.Audience = "bank-b" }, []string{CheckContext}},
 		"another purpose": {func(c *statement.Context) { c.Purpose = "marketing" }, []string{CheckContext}},
 		"another expiry":  {func(c *statement.Context) { c.Expires = "2027-01-01T00:00:00Z" }, []string{CheckContext}},
-		"a grant":         {func(c *statement.Context) { c.Grant = &grant }, []string{CheckContext}},
+		"a grant":         {func(c *statement.Context) { c.Grant = &grant }, []string{CheckGrant}}, // of its own log, which is not shown
 	}
 	for name, c := range cases {
 		r := parseRequest(t, "facts:", "  a: {registry: titles}", "  b: {registry: titles}")
@@ -580,9 +580,9 @@ func TestChangedBytes(t *testing.T) {
 	trust := w.trust()
 	trust.Witnesses = &TrustedWitnesses{Quorum: 1, Keys: []string{vkey}}
 	v := ensure[*Verifier](t)(New(trust))
-	r := flatRequest(t, "once: mortgage")
-	r.AsOf = statement.AsOf{Time: testTime.Add(-24 * time.Hour)}
-	b, _ := w.bundle(r, tamper{epoch: -1})
+	g := grantOf(nil)
+	index := w.grant(g, w.issuer, nil)
+	b, r, _ := w.underGrant(index, g, tamper{epoch: -1}, "once: mortgage", "as_of: "+statement.FormatTime(testTime.Add(-24*time.Hour)))
 	s := w.logged(w.epochIndex[1])
 	b.Facts[0].Successor = &s
 	good := ensure[[]byte](t)(b.Marshal())

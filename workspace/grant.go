@@ -13,15 +13,12 @@ import (
 	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
+	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/statement"
 )
 
 // grantsDir holds the documents of grants, of which the ledger has blinded digests.
 const grantsDir = "grants"
-
-// ErrNoGrant says that the ledger has no grant at an index, or this workspace not its
-// document.
-var ErrNoGrant = errors.New("no such grant")
 
 // grantPath names a document by its digest: it is kept before its entry has an index.
 func (w *Workspace) grantPath(digest statement.Digest) string {
@@ -58,7 +55,7 @@ func (w *Workspace) IssueGrant(ctx context.Context, g *statement.Grant) (*statem
 	}
 	indexes, err := w.Ledger.Append(ctx, entry)
 	if err != nil {
-		return nil, 0, errors.Join(err, os.Remove(w.grantPath(digest)))
+		return nil, 0, err // the document stays: where the disk failed, the entry may be there
 	}
 	return &issued, indexes[0], nil
 }
@@ -85,18 +82,18 @@ func (w *Workspace) checkGrant(g *statement.Grant) error {
 }
 
 // GrantDocument gives the document of the grant whose entry has an index. It fails with
-// [ErrNoGrant].
+// [prover.ErrNoGrant].
 func (w *Workspace) GrantDocument(index uint64) (*statement.Grant, error) {
 	entry, _, err := w.Ledger.Grant(index)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", ErrNoGrant, index)
+		return nil, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", prover.ErrNoGrant, index)
 	}
 	if err != nil {
 		return nil, err
 	}
 	content, err := os.ReadFile(w.grantPath(entry.Grant))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the document of entry %d is not in this workspace: put the grantee's copy back as %s", ErrNoGrant, index, w.grantPath(entry.Grant))
+		return nil, fmt.Errorf("%w: the document of entry %d is not in this workspace: put the grantee's copy back as %s", prover.ErrNoGrant, index, w.grantPath(entry.Grant))
 	}
 	if err != nil {
 		return nil, err
@@ -107,17 +104,17 @@ func (w *Workspace) GrantDocument(index uint64) (*statement.Grant, error) {
 	}
 	digest, err := g.Digest()
 	if err == nil && digest != entry.Grant {
-		err = fmt.Errorf("%w: %s is not the document of entry %d", ErrNoGrant, w.grantPath(entry.Grant), index)
+		err = fmt.Errorf("%w: %s is not the document of entry %d", prover.ErrNoGrant, w.grantPath(entry.Grant), index)
 	}
 	return g, err
 }
 
 // RevokeGrant ends the grant of an entry and gives the index of the entry that says so.
-// It fails with [ErrNoGrant], and with a [ledger.DuplicateError] where it has ended.
+// It fails with [prover.ErrNoGrant], and with a [ledger.DuplicateError] where it has ended.
 func (w *Workspace) RevokeGrant(ctx context.Context, index uint64) (uint64, error) {
 	grant, _, err := w.Ledger.Grant(index)
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", ErrNoGrant, index)
+		return 0, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", prover.ErrNoGrant, index)
 	}
 	if err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/attestry/attestry/internal/canon"
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/registry"
@@ -249,8 +250,8 @@ func TestConcurrentPledges(t *testing.T) {
 	}
 }
 
-// Two agencies with logs of their own answer one request, each its facts, with equal
-// commitments to the subject that the asker named. What the asker did not name
+// Two agencies with logs of their own answer one request, each its facts and under its own
+// grant, with equal commitments to the subject that the asker named. What the asker did not name
 // cannot be tied across agencies.
 func TestTwoAgencies(t *testing.T) {
 	land := county(t)
@@ -263,11 +264,17 @@ func TestTwoAgencies(t *testing.T) {
 		Registry: "licences", Key: "number", Subject: "person",
 		Attributes: []statement.Attribute{{Name: "valid_until", Type: statement.Date}},
 	}, "number,person,valid_until\nL1,anna,2030-01-01\nL2,bert,2020-01-01\n")
+	const granted = "audience: bank-a\npurposes: [underwriting]\nvalid_until: 2099-01-01T00:00:00Z\nregistries: "
+	_, titleGrant := issue(t, land, granted+"{titles: {attributes: [value]}}\n")
+	_, licenceGrant := issue(t, licensing, granted+"{licences: {attributes: [valid_until]}}\n")
 	r := request(t, `
 facts:
   title:   {registry: titles, subject: anna, where: [value >= 100]}
   licence: {registry: licences, subject: {from: title.subject}, where: ['valid_until >= date("2026-12-01")']}
+audience: bank-a
+purpose: underwriting
 `)
+	r.Grants = map[string]canon.Uint64{"title": canon.Uint64(titleGrant), "licence": canon.Uint64(licenceGrant)}
 	title, err := land.Agency().Answer(t.Context(), r, "title")
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +299,7 @@ facts:
 	if err != nil {
 		t.Fatal(err)
 	}
+	second.RequireGrants = true
 	if trust, err = verifier.JoinTrust(trust, second); err != nil {
 		t.Fatal(err)
 	}

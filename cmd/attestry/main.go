@@ -28,6 +28,7 @@ type commands struct {
 	Verify   verifyCmd    `cmd:"" help:"Verify a bundle."`
 	Holder   holderCmds   `cmd:"" help:"Make the keys of a record's holder."`
 	Record   recordCmds   `cmd:"" help:"Open records to their holders."`
+	Grant    grantCmds    `cmd:"" help:"Issue, show and revoke the grants under which banks ask."`
 	Pledge   pledgeCmds   `cmd:"" help:"Release pledges and see which are live."`
 	Audit    auditCmd     `cmd:"" help:"Audit a whole ledger from its export."`
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`

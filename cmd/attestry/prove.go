@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
@@ -92,7 +93,7 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		return err
 	}
 	answer, err := c.answer(ctx, env, g, request)
-	if errors.Is(err, prover.ErrFalse) || errors.Is(err, prover.ErrPledged) || errors.Is(err, ledger.ErrPledged) {
+	if isRefusal(err) {
 		err = cli.Refuse(err)
 	}
 	var logged *prover.LoggedError
@@ -121,6 +122,12 @@ func (c *proveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		return fmt.Errorf("%w; the answer is proved and written all the same: %s", err, c.Out)
 	}
 	return nil
+}
+
+// isRefusal tells an answer of no from a failure to answer.
+func isRefusal(err error) bool {
+	refusals := []error{prover.ErrFalse, prover.ErrPledged, ledger.ErrPledged, prover.ErrNoGrant, statement.ErrNotGranted}
+	return slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
 // drawReleaseSecrets gives each pledge that has no release key a fresh one. Its

@@ -34,6 +34,7 @@ import (
 //	circuits DIR TO            copies a workspace's proving keys
 //	rename FROM TO             renames a file or directory
 //	requirelogged TRUST TO     writes a trust file that wants every proof logged
+//	requiregrants TRUST TO     writes a trust file that wants a grant for every proof
 //	start NAME [VAR=VALUE…] PROGRAM ARGS…  runs a server until the session ends: its address is in
 //	                           the variable NAME, that of its private listener in
 //	                           NAME_private, what it logs in the file NAME.log
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
-			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged,
+			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged, "requiregrants": requireGrants,
 			"start": start, "interrupt": interrupt, "copydir": copyDir, "pick": pick, "subst": subst,
 			"get": getURL,
 		},
@@ -166,9 +167,18 @@ func rename(ts *testscript.TestScript, _ bool, args []string) {
 
 // requireLogged writes a trust file that wants every proof logged.
 func requireLogged(ts *testscript.TestScript, _ bool, args []string) {
+	changeTrust(ts, args, func(trust *verifier.Trust) { trust.RequireLogged = true })
+}
+
+// requireGrants writes a trust file that wants a grant for every proof.
+func requireGrants(ts *testscript.TestScript, _ bool, args []string) {
+	changeTrust(ts, args, func(trust *verifier.Trust) { trust.RequireGrants = true })
+}
+
+func changeTrust(ts *testscript.TestScript, args []string, change func(*verifier.Trust)) {
 	trust, err := verifier.ParseTrust([]byte(ts.ReadFile(args[0])))
 	ts.Check(err)
-	trust.RequireLogged = true
+	change(trust)
 	document, err := trust.Marshal()
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), document, 0o600))
