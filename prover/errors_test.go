@@ -19,7 +19,7 @@ import (
 var sentinels = map[string]error{
 	"ErrNoKeys": ErrNoKeys, "ErrDamagedKeys": ErrDamagedKeys, "ErrOtherCircuit": ErrOtherCircuit,
 	"ErrFalse": ErrFalse, "ErrPledged": ErrPledged, "ErrNotProvable": ErrNotProvable, "ErrNoRegistry": ErrNoRegistry,
-	"ErrNoEpoch": ErrNoEpoch, "ErrNotSatisfied": ErrNotSatisfied, "ErrSelfCheck": ErrSelfCheck,
+	"ErrNoEpoch": ErrNoEpoch, "ErrNoGrant": ErrNoGrant, "ErrNotSatisfied": ErrNotSatisfied, "ErrSelfCheck": ErrSelfCheck,
 	"ErrUnprovable": ErrUnprovable, "ErrBadRecord": ErrBadRecord, "errHolder": errHolder, "errNoHolder": errNoHolder, "errUnfit": errUnfit,
 }
 
