@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/ledger/store"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
@@ -69,27 +68,12 @@ func (a *Agency) schemaOf(asked statement.FactRequest) (*statement.Schema, error
 // granted gives the grant that a fact names, if it allows it at an instant; nil where
 // the fact names none.
 func (a *Agency) granted(r *statement.Request, c *statement.CompiledFact, at time.Time) (*grant, error) {
-	named := r.GrantOf(c.Name)
-	if named == nil {
-		return nil, nil
-	}
-	g := &grant{index: uint64(*named)}
-	entry, err := a.grantEntry(g.index, math.MaxUint64)
-	if err != nil {
+	g, err := a.namedGrant(r, c.Name)
+	if err != nil || g == nil {
 		return nil, err
 	}
-	if a.Grant == nil {
-		return nil, fmt.Errorf("%w: this agency keeps none", ErrNoGrant)
-	}
-	if g.document, err = a.Grant(g.index); err != nil {
+	if err := a.grantStands(g.index, math.MaxUint64); err != nil {
 		return nil, err
-	}
-	digest, err := g.document.Digest()
-	if err != nil {
-		return nil, err
-	}
-	if digest != entry.Grant {
-		return nil, fmt.Errorf("%w: entry %d is of another document than the one kept for it", ErrNoGrant, g.index)
 	}
 	if err := g.document.CountsAt(at); err != nil {
 		return nil, err
@@ -97,20 +81,46 @@ func (a *Agency) granted(r *statement.Request, c *statement.CompiledFact, at tim
 	return g, g.document.Covers(r.Asked(c))
 }
 
-// grantEntry gives the entry of a grant that counts for the entry of an index.
-func (a *Agency) grantEntry(index, before uint64) (*ledger.GrantEntry, error) {
-	entry, status, err := a.Ledger.Grant(index)
+// namedGrant gives the grant that a fact names, whatever has become of it; nil where
+// the fact names none.
+func (a *Agency) namedGrant(r *statement.Request, fact string) (*grant, error) {
+	named := r.GrantOf(fact)
+	if named == nil {
+		return nil, nil
+	}
+	g := &grant{index: uint64(*named)}
+	entry, _, err := a.Ledger.Grant(g.index)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, fmt.Errorf("%w: entry %d", ErrNoGrant, index)
+		return nil, fmt.Errorf("%w: entry %d", ErrNoGrant, g.index)
 	case err != nil:
 		return nil, err
-	case status.Void != nil:
-		return nil, fmt.Errorf("%w: entry %d: %w", ErrNoGrant, index, status.Void)
-	case status.Revoked != nil && *status.Revoked < before:
-		return nil, fmt.Errorf("%w: entry %d was revoked by entry %d", ErrNoGrant, index, *status.Revoked)
+	case a.Grant == nil:
+		return nil, fmt.Errorf("%w: this agency keeps none", ErrNoGrant)
 	}
-	return entry, nil
+	if g.document, err = a.Grant(g.index); err != nil {
+		return nil, err
+	}
+	digest, err := g.document.Digest()
+	if err == nil && digest != entry.Grant {
+		err = fmt.Errorf("%w: entry %d is of another document than the one kept for it", ErrNoGrant, g.index)
+	}
+	return g, err
+}
+
+// grantStands fails with [ErrNoGrant] where a grant does not count for the entry of an
+// index.
+func (a *Agency) grantStands(index, before uint64) error {
+	_, status, err := a.Ledger.Grant(index)
+	switch {
+	case err != nil:
+		return err
+	case status.Void != nil:
+		return fmt.Errorf("%w: entry %d: %w", ErrNoGrant, index, status.Void)
+	case status.Revoked != nil && *status.Revoked < before:
+		return fmt.Errorf("%w: entry %d was revoked by entry %d", ErrNoGrant, index, *status.Revoked)
+	}
+	return nil
 }
 
 // stillGranted fails with [ErrNoGrant] where a grant was revoked before the entry of an
@@ -121,7 +131,7 @@ func (a *Agency) stillGranted(works []*work, before uint64) error {
 		if w.anchors.grant == nil {
 			continue
 		}
-		if _, err := a.grantEntry(w.anchors.grant.index, before); err != nil {
+		if err := a.grantStands(w.anchors.grant.index, before); err != nil {
 			return err
 		}
 	}

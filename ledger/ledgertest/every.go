@@ -16,7 +16,7 @@ type Named struct {
 }
 
 // Every gives one entry of every type and shape. The first ones are a log, those of
-// [DerivedLog]: each is accepted after those before it. Those of [Keys] and of [Grants]
+// [DerivedLog]: each is accepted after those before it. Those of [Keys], like those of [Grants],
 // follow [Log].
 func Every(t testing.TB) []Named {
 	t.Helper()
