@@ -140,7 +140,7 @@ func (r *Rules) checkProof(p *Prepared, e *ProofEntry, circuit *CircuitEntry) er
 }
 
 func putPledge(st State, index uint64, pledge *pledgeState) error {
-	if err := putRow(st, tablePledges, indexKey(index), pledge); err != nil {
+	if err := putRow(st, TablePledges, indexKey(index), pledge); err != nil {
 		return err
 	}
 	return st.Put(tableLive, liveKey(pledge.Registry, pledge.Scope, pledge.Nullifier), indexKey(index))

@@ -50,7 +50,7 @@ func (r *Rules) findPledge(st State, want release) (*pledgeState, error) {
 		return nil, fmt.Errorf("%w: a release for %s, not %s", ErrForeign, want.origin, r.Origin)
 	}
 	var pledge pledgeState
-	found, err := getRow(st, tablePledges, indexKey(uint64(want.pledge)), &pledge)
+	found, err := getRow(st, TablePledges, indexKey(uint64(want.pledge)), &pledge)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func endPledge(st State, index, at uint64, pledge *pledgeState) error {
 		return &DuplicateError{Index: pledge.Released}
 	}
 	pledge.Live, pledge.Released = false, index
-	if err := putRow(st, tablePledges, indexKey(at), pledge); err != nil {
+	if err := putRow(st, TablePledges, indexKey(at), pledge); err != nil {
 		return err
 	}
 	return st.Delete(tableLive, liveKey(pledge.Registry, pledge.Scope, pledge.Nullifier))

@@ -17,7 +17,6 @@ const (
 	tableCircuits Table = "circuits" // circuit hash, vk hash -> circuitState
 	tableEpochs   Table = "epochs"   // identity -> epochState
 	tableNumbers  Table = "numbers"  // registry, epoch number -> identity
-	tablePledges  Table = "pledges"  // index -> pledgeState
 	tableLive     Table = "live"     // registry, scope, nullifier -> index
 	tableSigners  Table = "signers"  // role -> the key that signs for it now
 	tableKeys     Table = "keys"     // role, key -> keyState
@@ -25,8 +24,11 @@ const (
 	tableGranted  Table = "granted"  // identity -> index of the grant's entry
 )
 
-// TableRegistries has one row for each registry, under its name.
-const TableRegistries Table = "registries"
+// Tables whose keys tell what there is.
+const (
+	TableRegistries Table = "registries" // a row for each registry, under its name
+	TablePledges    Table = "pledges"    // a row for each pledge, under its index in 8 bytes
+)
 
 // TableGrants has one row for each grant, under its entry's index, big-endian.
 const TableGrants Table = "grants"
@@ -35,7 +37,7 @@ const TableGrants Table = "grants"
 func Tables() []Table {
 	return []Table{
 		tableDigests, tableSchemas, tableCircuits, tableEpochs,
-		tableNumbers, TableRegistries, tablePledges, tableLive,
+		tableNumbers, TableRegistries, TablePledges, tableLive,
 		tableSigners, tableKeys, tableRevoked, TableGrants, tableGranted,
 	}
 }

@@ -128,7 +128,7 @@ type PledgeStatus struct {
 // Pledge tells whether the pledge of an entry lives.
 func (v View) Pledge(index uint64) (PledgeStatus, error) {
 	var row pledgeState
-	found, err := getRow(v.State, tablePledges, indexKey(index), &row)
+	found, err := getRow(v.State, TablePledges, indexKey(index), &row)
 	if err == nil && !found {
 		err = fmt.Errorf("%w: entry %d is not a pledge", ErrUnknown, index)
 	}

@@ -19,17 +19,30 @@ type anchors struct {
 	joined                 *uint64 // the epoch that a derived registry joins
 	grant                  *grant  // that the request names
 	oldest                 string  // the instant of the epoch, or of the joined one where that is older
+	circuitEntry           *ledger.CircuitEntry
 	schemaEntry            *ledger.SchemaEntry
 	epochEntry             *ledger.EpochEntry
 	public                 statement.Public
 }
 
-// anchor finds the entries that a fact rests on.
+// anchor finds the entries that a fact rests on, and refuses those that do not count.
 func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, error) {
-	epochIndex, epoch, err := a.epoch(fact)
+	index, epoch, err := a.epoch(fact)
 	if err != nil {
 		return anchors{}, err
 	}
+	an, err := a.anchorAt(index, epoch, fact, circuit.Keys.Circuit, circuit.Keys.VK)
+	if err != nil {
+		return anchors{}, err
+	}
+	if err := a.counts(an.public.Epoch, fact.Registry, circuit); err != nil {
+		return anchors{}, fmt.Errorf("epoch %d of registry %s: %w", epoch.Number, fact.Registry, err)
+	}
+	return an, nil
+}
+
+// anchorAt finds the entries that a fact rests on at an epoch.
+func (a *Agency) anchorAt(epochIndex uint64, epoch *ledger.EpochEntry, fact statement.FactRequest, circuit, vk statement.Digest) (anchors, error) {
 	schemaIndex, schema, err := a.Ledger.SchemaByIdentity(epoch.Schema)
 	if err != nil {
 		return anchors{}, err
@@ -37,7 +50,7 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 	if _, ok := epoch.RootOf(fact.Registry); !ok {
 		return anchors{}, fmt.Errorf("%w: epoch %d of registry %s has no %s yet, which its schema defines later", ErrNoEpoch, epoch.Number, epoch.Registry, fact.Registry)
 	}
-	circuitIndex, _, err := a.Ledger.Circuit(circuit.Keys.Circuit, circuit.Keys.VK)
+	circuitIndex, circuitEntry, err := a.Ledger.Circuit(circuit, vk)
 	if err != nil {
 		return anchors{}, err
 	}
@@ -45,13 +58,11 @@ func (a *Agency) anchor(fact statement.FactRequest, circuit *Circuit) (anchors, 
 	if err != nil {
 		return anchors{}, err
 	}
-	if err := a.counts(identity, fact.Registry, circuit); err != nil {
-		return anchors{}, fmt.Errorf("epoch %d of registry %s: %w", epoch.Number, fact.Registry, err)
-	}
 	an := anchors{
-		circuit: circuitIndex, schema: schemaIndex, epoch: epochIndex, schemaEntry: schema, epochEntry: epoch,
+		circuit: circuitIndex, schema: schemaIndex, epoch: epochIndex,
+		circuitEntry: circuitEntry, schemaEntry: schema, epochEntry: epoch,
 		public: statement.Public{
-			Origin: a.Ledger.Origin(), Circuit: circuit.Keys.Circuit, VK: circuit.Keys.VK,
+			Origin: a.Ledger.Origin(), Circuit: circuit, VK: vk,
 			Registry: fact.Registry, Schema: epoch.Schema, Epoch: identity,
 		},
 	}

@@ -27,6 +27,9 @@ var (
 	ErrNoGrant = errors.New("no such grant")
 	// ErrNoEpoch says that the registry has no epoch for the request.
 	ErrNoEpoch = errors.New("no such epoch")
+	// ErrBadPrepared says that prepared proofs are not what [Agency.Prepare] made for the
+	// request.
+	ErrBadPrepared = errors.New("bad prepared proofs")
 )
 
 // Errors that should not happen.

@@ -20,7 +20,7 @@ var sentinels = map[string]error{
 	"ErrNoKeys": ErrNoKeys, "ErrDamagedKeys": ErrDamagedKeys, "ErrOtherCircuit": ErrOtherCircuit,
 	"ErrFalse": ErrFalse, "ErrPledged": ErrPledged, "ErrNotProvable": ErrNotProvable, "ErrNoRegistry": ErrNoRegistry,
 	"ErrNoEpoch": ErrNoEpoch, "ErrNoGrant": ErrNoGrant, "ErrNotSatisfied": ErrNotSatisfied, "ErrSelfCheck": ErrSelfCheck,
-	"ErrUnprovable": ErrUnprovable, "ErrBadRecord": ErrBadRecord, "errHolder": errHolder, "errNoHolder": errNoHolder, "errUnfit": errUnfit,
+	"ErrUnprovable": ErrUnprovable, "ErrBadRecord": ErrBadRecord, "ErrBadPrepared": ErrBadPrepared, "errHolder": errHolder, "errNoHolder": errNoHolder, "errUnfit": errUnfit,
 }
 
 // TestSentinels: no error of the package is missing above.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 )
@@ -46,6 +47,44 @@ func FuzzParseRecordFile(f *testing.F) {
 		}
 		if _, err := file.Prove(t.Context(), r, statement.FlatFact, serial, c); err == nil {
 			t.Fatal("a made-up record file proves something")
+		}
+	})
+}
+
+// FuzzParsePrepared: whatever was kept of a proof, it is refused or read, and what
+// reads is written as exactly the same bytes.
+func FuzzParsePrepared(f *testing.F) {
+	r, err := statement.ParseRequest([]byte("registry: titles\nkey: P1\nnonce: AAAAAAAAAAAAAAAAAAAAAA==\nseed: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	entry, err := ledger.MarshalEntry(&ledger.ProofEntry{
+		Public: statement.Public{Origin: "example.org/log", Registry: "titles"}, Proof: make([]byte, ledger.ProofBytes),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	p := &Prepared{request: r, facts: []preparedFact{{Name: statement.FlatFact, Proofs: []verifier.Proof{{
+		Question: statement.Question{Predicates: []statement.Predicate{}, Outputs: [statement.NumOutputs]statement.Output{statement.OutputKey, statement.OutputLeaf}}, Entry: entry,
+	}}}}}
+	document, err := p.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := ParsePrepared(document, r); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(document)
+	f.Fuzz(func(t *testing.T, document []byte) {
+		p, err := ParsePrepared(document, r)
+		if err != nil {
+			if !errors.Is(err, ErrBadPrepared) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, err := p.Marshal(); err != nil || string(again) != string(document) {
+			t.Fatalf("what was kept reads back as another: %v", err)
 		}
 	})
 }

@@ -124,14 +124,13 @@ func (a *Agency) grantStands(index, before uint64) error {
 }
 
 // stillGranted fails with [ErrNoGrant] where a grant was revoked before the entry of an
-// index. Asked before the proofs are appended, it keeps them out of the log; asked again
-// afterwards, it keeps back the bundle of proofs that a revocation has overtaken.
-func (a *Agency) stillGranted(works []*work, before uint64) error {
-	for _, w := range works {
-		if w.anchors.grant == nil {
+// index: it keeps back the bundle of logged proofs that a revocation has overtaken.
+func (a *Agency) stillGranted(facts []*loggable, before uint64) error {
+	for _, f := range facts {
+		if f.anchors.grant == nil {
 			continue
 		}
-		if err := a.grantStands(w.anchors.grant.index, before); err != nil {
+		if err := a.grantStands(f.anchors.grant.index, before); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,16 @@ import (
 
 func TestMain(m *testing.M) {
 	logger.Disable()
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "attestry-server-test-*")
+	if err != nil {
+		panic(err)
+	}
+	testDir = dir
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
 // verifyAt is the server's clock in tests.

@@ -93,6 +93,14 @@ func checkMediaType(h http.Header, content openapi3.Content) error {
 	return nil
 }
 
+const mediaJSON = "application/json"
+
+// isJSON tells whether a body that passed checkMediaType is JSON.
+func isJSON(h http.Header) bool {
+	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return mediaType == mediaJSON
+}
+
 func keysOf(content openapi3.Content) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for k := range content {
@@ -108,6 +116,9 @@ func keysOf(content openapi3.Content) func(func(string) bool) {
 // object; what is nested in it has parsers of its own, as strict.
 func strictMembers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if !isJSON(c.Request().Header) {
+			return next(c)
+		}
 		body, err := bodyOf(c.Request())
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/metrics"
+	"github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/verifier"
 )
 
@@ -42,6 +43,14 @@ type Config struct {
 	// Access says who may use the operations that are not public. Without it (nil)
 	// nobody may.
 	Access *access.Authenticator
+	// Service is what organisations use; with it come Access and Directory. Without it
+	// (nil) the server verifies and shows its log.
+	Service *service.Service
+	// Directory lists the organisations, for their operator to change.
+	Directory *access.Directory
+	// OwnTrust says that Trust is the workspace's own: it follows the registries that
+	// are made through the server.
+	OwnTrust bool
 	// Logger gets a line for each request and each failure of the server's own. It
 	// never gets bodies, queries or paths that name no route. Without one, nothing
 	// is logged.
@@ -82,6 +91,12 @@ const (
 	// MaxBatchBytes bounds the body of a batch: as many bundles as it may hold, twice as
 	// large as those of one fact are.
 	MaxBatchBytes = 4 << 20
+	// MaxDocumentBytes bounds the body of an operation of the service: a request or a
+	// schema has at most half of it, an entry of the ledger less.
+	MaxDocumentBytes = 512 << 10
+	// MaxRecordsBytes bounds a stream of records: a registry of ten million with
+	// 400 bytes each.
+	MaxRecordsBytes = 4 << 30
 	// maxHeaderBytes bounds a request's first line and header, to which net/http adds
 	// 4 KiB. No client needs a tenth of it.
 	maxHeaderBytes = 16 << 10
@@ -97,6 +112,13 @@ const (
 	// the verification of the largest bundle (a thousand proofs, a few seconds)
 	// and an entry bundle of 8 MB at 300 kB/s.
 	writeTimeout = 60 * time.Second
+	// streamTimeout is how long a stream of records may pause.
+	streamTimeout = 30 * time.Second
+	// maxWait is how long a request may wait for something to happen, if it prefers so.
+	maxWait = 60 * time.Second
+	// heartbeat is how often a stream of events shows that it is alive, to proxies that
+	// end what is silent for a minute.
+	heartbeat = 15 * time.Second
 	// idleTimeout keeps a connection for an asker's next bundle, and not for ever.
 	idleTimeout = 2 * time.Minute
 )
@@ -117,26 +139,36 @@ const (
 
 // limits are the figures above, in one place so that tests can shorten them.
 type limits struct {
-	body, batch                          int64
+	body, batch, document, records       int64
 	header                               int
 	readHeader, read, write, idle, queue time.Duration
 	// verifications at once. They are pure computation: a few more than there are
 	// cores keep them busy while bodies are decoded, and memory stays bounded.
 	verifications int
+	// stream is how long a stream of records may pause, wait how long a request may
+	// wait for something, heartbeat how often a stream of events shows that it lives.
+	stream, wait, heartbeat time.Duration
+	// requests that wait for something at once: each holds a connection and little else.
+	waiting, waitingEach int
 }
 
 func defaultLimits() limits {
 	return limits{
-		body: MaxBodyBytes, batch: MaxBatchBytes, header: maxHeaderBytes,
+		body: MaxBodyBytes, batch: MaxBatchBytes, document: MaxDocumentBytes, records: MaxRecordsBytes, header: maxHeaderBytes,
 		readHeader: readHeaderTimeout, read: readTimeout, write: writeTimeout, idle: idleTimeout, queue: busyWait,
 		verifications: 2 * runtime.GOMAXPROCS(0),
+		stream:        streamTimeout, wait: maxWait, heartbeat: heartbeat,
+		waiting: 1024, waitingEach: 128, // of one organisation
 	}
 }
 
 // bodyOf bounds the body of an operation.
 func (l limits) bodyOf(operation string) int64 {
-	if operation == "VerifyBatch" {
+	switch operation {
+	case "Verify":
+		return l.body
+	case "VerifyBatch":
 		return l.batch
 	}
-	return l.body
+	return l.document
 }

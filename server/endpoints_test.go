@@ -19,6 +19,7 @@ import (
 
 	"github.com/attestry/attestry/ledger/store"
 	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/server/service"
 )
 
 // conform holds a response to what the OpenAPI document promises for its status.
@@ -207,32 +208,36 @@ func TestConditional(t *testing.T) {
 }
 
 func TestOpenAPIDocument(t *testing.T) {
-	h := newTestServer(t, Config{Log: brokenLog{store.ErrNoCheckpoint}}, testLimits()).Handler()
-	served := text(t, do(h, request("GET", "/openapi.json", "")))
+	x := newWorld(t, service.Config{})
+	served := text(t, x.call("", "GET", "/openapi.json", ""))
 	if strings.Contains(served, "x-go-") {
 		t.Error("it holds what only the generator reads")
 	}
 	var document struct {
-		OpenAPI string                     `json:"openapi"`
-		Paths   map[string]json.RawMessage `json:"paths"`
+		OpenAPI string                                `json:"openapi"`
+		Paths   map[string]map[string]json.RawMessage `json:"paths"`
 	}
-	if err := json.Unmarshal([]byte(served), &document); err != nil || document.OpenAPI != "3.1.0" || len(document.Paths) != 8 {
+	if err := json.Unmarshal([]byte(served), &document); err != nil || document.OpenAPI != "3.1.0" || len(document.Paths) < 40 {
 		t.Errorf("%v, OpenAPI %q with %d paths", err, document.OpenAPI, len(document.Paths))
 	}
-	index := text(t, do(h, request("GET", "/", "")))
-	for path := range document.Paths {
-		if !strings.Contains(index, ">"+path+"<") {
-			t.Errorf("the index page does not list %s", path)
-		}
-	}
+	fresh := newTestServer(t, Config{Log: brokenLog{store.ErrNoCheckpoint}}, testLimits()).Handler()
 	verifyOnly := newTestServer(t, Config{}, testLimits()).Handler()
-	index = text(t, do(verifyOnly, request("GET", "/", "")))
-	for path := range document.Paths {
-		if isLog := path == "/checkpoint" || path == "/tile/{path}"; strings.Contains(index, ">"+path+"<") == isLog {
-			t.Errorf("the index page of a server without a log is wrong about %s", path)
+	index, ofLog, ofVerifyOnly := text(t, x.call("", "GET", "/", "")), text(t, do(fresh, request("GET", "/", ""))), text(t, do(verifyOnly, request("GET", "/", "")))
+	page := string(must(os.ReadFile("../docs/spec/http.md"))(t))
+	for path, methods := range document.Paths {
+		for method, operation := range methods {
+			restricted := strings.Contains(string(operation), `"x-roles"`)
+			isLog := path == "/checkpoint" || path == "/tile/{path}"
+			line := "<tr><td>" + strings.ToUpper(method) + "<td><code>" + path + "</code>"
+			if !strings.Contains(index, line) || strings.Contains(ofLog, line) == restricted || strings.Contains(ofVerifyOnly, line) == (restricted || isLog) {
+				t.Errorf("an index page is wrong about %s %s", method, path)
+			}
+			if row := "| `" + strings.ToUpper(method) + " " + path + "` |"; restricted && !strings.Contains(page, row) {
+				t.Errorf("docs/spec/http.md does not have the row %s", row)
+			}
 		}
 	}
-	if strings.Contains(index, "publishes the log") {
+	if strings.Contains(ofVerifyOnly, "publishes the log") {
 		t.Error("a server without a log says that it publishes one")
 	}
 }

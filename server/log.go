@@ -76,11 +76,8 @@ func etag(data []byte) string {
 
 // matches compares an If-None-Match header with an entity tag, weakly (RFC 9110,
 // section 13.1.2).
-func matches(header *string, tag string) bool {
-	if header == nil {
-		return false
-	}
-	for candidate := range strings.SplitSeq(*header, ",") {
+func matches(header, tag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
 		candidate = strings.TrimSpace(candidate)
 		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag {
 			return true

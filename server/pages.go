@@ -22,8 +22,8 @@ type pages struct {
 	openAPI []byte // JSON
 }
 
-func newPages(document *openapi3.T, hasLog bool) (p pages, err error) {
-	if p.index, err = renderIndex(document, hasLog); err != nil {
+func newPages(document *openapi3.T, c Config) (p pages, err error) {
+	if p.index, err = renderIndex(document, c.Log != nil, c.Service != nil); err != nil {
 		return p, fmt.Errorf("index page: %w", err)
 	}
 	if p.openAPI, err = publicDocument(document); err != nil {
@@ -53,7 +53,7 @@ type endpoint struct{ Method, Path, Summary string }
 // isOfLog tells the endpoints that a server without a log answers with 404.
 func isOfLog(path string) bool { return path == "/checkpoint" || strings.HasPrefix(path, "/tile/") }
 
-func renderIndex(document *openapi3.T, hasLog bool) ([]byte, error) {
+func renderIndex(document *openapi3.T, hasLog, hasService bool) ([]byte, error) {
 	t, err := template.New("index").Parse(indexPage)
 	if err != nil {
 		return nil, err
@@ -64,6 +64,9 @@ func renderIndex(document *openapi3.T, hasLog bool) ([]byte, error) {
 			continue
 		}
 		for method, operation := range item.Operations() {
+			if _, restricted := operation.Extensions["x-roles"]; restricted && !hasService {
+				continue
+			}
 			lines = append(lines, endpoint{method, path, operation.Summary})
 		}
 	}

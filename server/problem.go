@@ -21,23 +21,44 @@ type Code string
 // The codes. This list is append-only: a code is never renamed, given another
 // meaning or another status. docs/spec/http.md says of each when it comes.
 const (
-	CodeMalformed        Code = "malformed"
-	CodeCannotCheck      Code = "cannot_check"
-	CodeReleaseSecret    Code = "release_secret"
-	CodeNotFound         Code = "not_found"
-	CodeNoLog            Code = "no_log"
-	CodeNoCheckpoint     Code = "no_checkpoint"
-	CodeMethodNotAllowed Code = "method_not_allowed"
-	CodeTimeout          Code = "timeout"
-	CodeTooLarge         Code = "too_large"
-	CodeUnsupportedMedia Code = "unsupported_media_type"
-	CodeInternal         Code = "internal"
-	CodeBusy             Code = "busy"
-	CodeNotReady         Code = "not_ready"
-	CodeUnauthenticated  Code = "unauthenticated"
-	CodeForbidden        Code = "forbidden"
-	CodeTooManyFailures  Code = "too_many_failures"
-	CodeIssuer           Code = "issuer_unavailable"
+	CodeMalformed             Code = "malformed"
+	CodeCannotCheck           Code = "cannot_check"
+	CodeReleaseSecret         Code = "release_secret"
+	CodeNotFound              Code = "not_found"
+	CodeNoLog                 Code = "no_log"
+	CodeNoCheckpoint          Code = "no_checkpoint"
+	CodeMethodNotAllowed      Code = "method_not_allowed"
+	CodeTimeout               Code = "timeout"
+	CodeTooLarge              Code = "too_large"
+	CodeUnsupportedMedia      Code = "unsupported_media_type"
+	CodeInternal              Code = "internal"
+	CodeBusy                  Code = "busy"
+	CodeNotReady              Code = "not_ready"
+	CodeUnauthenticated       Code = "unauthenticated"
+	CodeForbidden             Code = "forbidden"
+	CodeTooManyFailures       Code = "too_many_failures"
+	CodeIssuer                Code = "issuer_unavailable"
+	CodeWrongState            Code = "wrong_state"
+	CodeGone                  Code = "gone"
+	CodeExists                Code = "exists"
+	CodeIncomplete            Code = "incomplete_request"
+	CodeWrongAudience         Code = "wrong_audience"
+	CodeRequestExpired        Code = "request_expired"
+	CodeBadRecords            Code = "bad_records"
+	CodeManyDeletions         Code = "many_deletions"
+	CodeNothingStaged         Code = "nothing_staged"
+	CodeDerivedRegistry       Code = "derived_registry"
+	CodeBadSchema             Code = "bad_schema"
+	CodeAlreadyPledged        Code = "already_pledged"
+	CodeStaleEpoch            Code = "stale_epoch"
+	CodeRefusedByLedger       Code = "refused_by_ledger"
+	CodeIdempotencyMismatch   Code = "idempotency_mismatch"
+	CodeIdempotencyInProgress Code = "idempotency_in_progress"
+	CodeQueueFull             Code = "queue_full"
+	CodeTooManyJobs           Code = "too_many_jobs"
+	CodeTooManyWaiting        Code = "too_many_waiting"
+	CodeBadWebhook            Code = "bad_webhook"
+	CodeInvalid               Code = "invalid"
 )
 
 // kind is what all problems of one code have in common.
@@ -67,6 +88,27 @@ func kinds() []kind {
 		{CodeForbidden, http.StatusForbidden, "The credential does not allow this"},
 		{CodeTooManyFailures, http.StatusTooManyRequests, "Too many credentials were not good"},
 		{CodeIssuer, http.StatusServiceUnavailable, "The credential cannot be checked now"},
+		{CodeWrongState, http.StatusConflict, "It is too late or too early for this"},
+		{CodeGone, http.StatusGone, "It is kept no longer"},
+		{CodeExists, http.StatusConflict, "It is there already"},
+		{CodeIncomplete, http.StatusUnprocessableEntity, "The request document is not complete"},
+		{CodeWrongAudience, http.StatusUnprocessableEntity, "The request document is for another audience"},
+		{CodeRequestExpired, http.StatusUnprocessableEntity, "The request document has expired"},
+		{CodeBadRecords, http.StatusUnprocessableEntity, "The records are not what the schema says"},
+		{CodeManyDeletions, http.StatusUnprocessableEntity, "The records would delete more than half of the registry"},
+		{CodeNothingStaged, http.StatusConflict, "There is nothing to commit"},
+		{CodeDerivedRegistry, http.StatusConflict, "The registry has no records of its own"},
+		{CodeBadSchema, http.StatusUnprocessableEntity, "The schema is not one that can be published"},
+		{CodeAlreadyPledged, http.StatusConflict, "The record is pledged already"},
+		{CodeStaleEpoch, http.StatusConflict, "There is a later epoch"},
+		{CodeRefusedByLedger, http.StatusUnprocessableEntity, "The ledger's rules refuse it"},
+		{CodeIdempotencyMismatch, http.StatusUnprocessableEntity, "The idempotency key was used for something else"},
+		{CodeIdempotencyInProgress, http.StatusConflict, "What the idempotency key stands for is still being done"},
+		{CodeQueueFull, http.StatusServiceUnavailable, "Too many jobs are waiting"},
+		{CodeTooManyJobs, http.StatusTooManyRequests, "Too many of your jobs are waiting"},
+		{CodeTooManyWaiting, http.StatusTooManyRequests, "Too many of your requests are waiting for something"},
+		{CodeBadWebhook, http.StatusUnprocessableEntity, "The address cannot be called"},
+		{CodeInvalid, http.StatusUnprocessableEntity, "It cannot be made like this"},
 	}
 }
 

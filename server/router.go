@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,17 +50,52 @@ func (s *Server) operationMiddleware(document *openapi3.T, rules map[string]acce
 	for path, item := range document.Paths.Map() {
 		for method, operation := range item.Operations() {
 			route := &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: operation}
-			steps := []echo.MiddlewareFunc{s.config.Access.Require(rules[operation.OperationID])}
-			if operation.RequestBody != nil {
-				steps = append(steps, s.readBody(operation.RequestBody.Value.Content, s.limits.bodyOf(operation.OperationID)), s.inTurn)
-				if !ownReader(operation.OperationID) {
-					steps = append(steps, strictMembers)
-				}
-			}
-			out[operation.OperationID] = append(steps, validate(route))
+			out[operation.OperationID] = s.steps(route, rules[operation.OperationID])
 		}
 	}
 	return out
+}
+
+// steps gives what stands before one operation, in order: who it is from, the body,
+// what the document says of both, and what is done about the answer.
+func (s *Server) steps(route *routers.Route, rule access.Rule) []echo.MiddlewareFunc {
+	operation := route.Operation
+	steps := []echo.MiddlewareFunc{s.config.Access.Require(rule)}
+	if !rule.Public() {
+		steps = append(steps, strictQuery(operation), withDeadlines)
+	}
+	switch body := operation.RequestBody; {
+	case body == nil:
+	case isStream(operation):
+		steps = append(steps, s.streamBody(body.Value.Content))
+	default:
+		steps = append(steps, s.readBody(body.Value.Content, s.limits.bodyOf(operation.OperationID)))
+		if slices.Contains(operation.Tags, tagVerify) {
+			steps = append(steps, s.inTurn)
+		}
+		if !ownReader(operation.OperationID) {
+			steps = append(steps, strictMembers)
+		}
+	}
+	steps = append(steps, validate(route))
+	if rule.Public() {
+		return steps
+	}
+	if has(operation, headerIdempotencyKey) {
+		steps = append(steps, s.idempotent(operation.OperationID))
+	}
+	if has(operation, headerIfNoneMatch) {
+		steps = append(steps, conditional)
+	}
+	return steps
+}
+
+// tagVerify marks operations that compute, of which only so many run at once.
+const tagVerify = "verify"
+
+// has tells whether an operation has a parameter.
+func has(operation *openapi3.Operation, name string) bool {
+	return slices.ContainsFunc(operation.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.Name == name })
 }
 
 // writeProblem answers with a problem document. It is the one place where errors
@@ -98,6 +134,9 @@ func (s *Server) asProblem(err error, c echo.Context) *problem {
 	var refusal *access.Refusal
 	if errors.As(err, &refusal) {
 		return refused(refusal)
+	}
+	if p := serviceProblem(err); p != nil {
+		return p
 	}
 	var h *echo.HTTPError
 	if errors.As(err, &h) {

@@ -44,7 +44,9 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 
 // drain stops the server as Serve says. base is the context of its requests.
 func (s *Server) drain(base context.Context, server *http.Server) error {
-	s.draining.Store(true)
+	if !s.draining.Swap(true) {
+		close(s.stopping)
+	}
 	s.log.Info("stopping", "delay", s.config.DrainDelay, "timeout", s.config.DrainTimeout)
 	time.Sleep(s.config.DrainDelay)
 	deadline, cancel := context.WithTimeout(base, s.config.DrainTimeout)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
 	"github.com/attestry/attestry/verifier"
 )
@@ -21,8 +22,11 @@ type Server struct {
 	verifier atomic.Pointer[verifier.Verifier]
 	slots    slots
 	bodies   bodies
+	waiting  waiting
+	stopping chan struct{} // closed when the server begins to stop
 	draining atomic.Bool
 	pages    pages
+	scopes   []string // that a key can be narrowed to
 	handler  http.Handler
 }
 
@@ -36,9 +40,12 @@ func newServer(c Config, l limits) (*Server, error) {
 		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
 	case c.Verifications < 0 || c.BodyBytes < 0:
 		return nil, fmt.Errorf("%w: a negative limit", ErrConfig)
+	case (c.Service == nil) != (c.Access == nil), (c.Service == nil) != (c.Directory == nil):
+		return nil, fmt.Errorf("%w: a service, its directory and who may use it go together", ErrConfig)
 	}
-	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, cmp.Or(c.Verifications, l.verifications))}
+	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, cmp.Or(c.Verifications, l.verifications)), stopping: make(chan struct{})}
 	s.bodies = newBodies(cmp.Or(c.BodyBytes, DefaultBodyBytes))
+	s.waiting = waiting{all: l.waiting, each: l.waitingEach, by: map[string]int{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -55,7 +62,10 @@ func newServer(c Config, l limits) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.pages, err = newPages(document, c.Log != nil); err != nil {
+	if s.pages, err = newPages(document, c); err != nil {
+		return nil, err
+	}
+	if s.scopes, err = access.Scopes(document); err != nil {
 		return nil, err
 	}
 	if s.handler, err = s.newRouter(document); err != nil {

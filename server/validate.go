@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -15,16 +16,23 @@ import (
 
 // validate holds requests to what the OpenAPI document says of the operation.
 func validate(route *routers.Route) echo.MiddlewareFunc {
-	options := &openapi3filter.Options{
+	options := openapi3filter.Options{
 		// Nothing is filled in: the handlers see what the client sent.
 		SkipSettingDefaults:               true,
 		RejectWhenRequestBodyNotSpecified: true,
-		ExcludeRequestBody:                ownReader(route.Operation.OperationID),
 	}
+	// Who may do it was decided before: the validator would read the whole body first.
+	operation := *route.Operation
+	operation.Security = openapi3.NewSecurityRequirements()
+	checked := *route
+	checked.Operation = &operation
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			input := &openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: route, Options: options}
+			options := options
+			// What is no JSON is read by a parser of its own.
+			options.ExcludeRequestBody = route.Operation.RequestBody != nil && (!isJSON(r.Header) || ownReader(route.Operation.OperationID))
+			input := &openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: &checked, Options: &options}
 			if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
 				return mismatch(err, route)
 			}
@@ -85,8 +93,34 @@ func bodyMismatch(err error, route *routers.Route) string {
 }
 
 func bodySchema(route *routers.Route) *openapi3.Schema {
-	for _, mediaType := range route.Operation.RequestBody.Value.Content {
+	if mediaType := route.Operation.RequestBody.Value.Content.Get(mediaJSON); mediaType != nil {
 		return mediaType.Schema.Value
 	}
 	return &openapi3.Schema{}
+}
+
+// strictQuery refuses parameters that the operation does not have, and such as are there
+// twice: a misspelt filter would give everything.
+func strictQuery(operation *openapi3.Operation) echo.MiddlewareFunc {
+	lists := map[string]bool{}
+	for _, p := range operation.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery {
+			lists[p.Value.Name] = p.Value.Schema.Value.Type.Is(openapi3.TypeArray)
+		}
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			query, err := url.ParseQuery(c.Request().URL.RawQuery)
+			if err != nil {
+				return newProblem(CodeMalformed, "the query is not what a query is")
+			}
+			for name, values := range query {
+				isList, known := lists[name]
+				if !known || len(values) > 1 && !isList {
+					return newProblem(CodeMalformed, "the query has an unknown parameter or one twice (known are: %s)", strings.Join(slices.Sorted(maps.Keys(lists)), ", "))
+				}
+			}
+			return next(c)
+		}
+	}
 }

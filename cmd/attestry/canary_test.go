@@ -19,6 +19,7 @@ import (
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
+	"github.com/attestry/attestry/workspace"
 )
 
 // The canaries: values that occur nowhere by chance. The first record answers.
@@ -160,8 +161,8 @@ func newCanaries(t *testing.T) canaries {
 	return c
 }
 
-// TestCanaries: no value of a record occurs in the ledger, its export, the bundle or
-// a log, and nothing of the question in the ledger or its export, in any form.
+// TestCanaries: no value of a record occurs in the ledger, its export, the bundle, what
+// is kept before a proof is logged or a log, and nothing of the question in the ledger or its export, in any form.
 func TestCanaries(t *testing.T) {
 	c := newCanaries(t)
 	var log buffer
@@ -170,6 +171,7 @@ func TestCanaries(t *testing.T) {
 		"ledger.db": withoutEmptyPages(read(t, filepath.Join(a.dir, "ledger.db"))),
 		"export":    everything(t, export),
 		"bundle":    read(t, a.bundle),
+		"prepared":  preparedCanaries(t, a),
 		"logs":      []byte(log.String()),
 	}
 	for name, record := range c.records {
@@ -259,6 +261,29 @@ func canaryRun(t *testing.T, log *buffer) (a answered, export string) {
 	_, _ = log.Write([]byte(r.errors)) // the verdict itself shows what was opened
 	serveCanaries(t, a, log)
 	return a, export
+}
+
+// preparedCanaries gives what is kept of a proof between its making and its entry.
+func preparedCanaries(t *testing.T, a answered) []byte {
+	t.Helper()
+	w, err := workspace.Open(a.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	r, err := statement.ParseRequest(read(t, a.request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Agency().Prepare(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := p.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
 }
 
 // serveCanaries has a server verify, so that what it logs is searched, too.

@@ -31,6 +31,7 @@ type commands struct {
 	Grant    grantCmds    `cmd:"" help:"Issue, show and revoke the grants under which banks ask."`
 	Pledge   pledgeCmds   `cmd:"" help:"Release pledges and see which are live."`
 	Audit    auditCmd     `cmd:"" help:"Audit a whole ledger from its export."`
+	Openings openingsCmds `cmd:"" help:"Open the openings that a server sealed."`
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
 	Key      keyCmds      `cmd:"" help:"Rotate, revoke and list keys."`

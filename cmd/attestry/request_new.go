@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 
+	"filippo.io/age"
+
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/statement"
@@ -13,12 +15,16 @@ import (
 type requestNewCmd struct {
 	Request string `arg:"" placeholder:"REQUEST.yaml" help:"The request in YAML or JSON; - is standard input."`
 	Out     string `short:"o" default:"-" placeholder:"REQUEST.json" help:"Where to write the completed request (mode 0600)."`
+	SealTo  string `xor:"seal" placeholder:"RECIPIENT" help:"Have a server seal the openings to this age recipient, age1…"`
+	Key     string `xor:"seal" placeholder:"FILE" help:"Have a server seal the openings to the age identity in this file, which is made where there is none (mode 0600)."`
 }
 
 func (*requestNewCmd) Help() string {
 	return `Fills in what binds an answer to its asking: an id, a nonce and a seed, at random. The seed lets whoever has it check whose record an answer is about, so the file is for you and the agency alone. No workspace is needed.
 
 A request that pledges a record (once: SCOPE) also gets a release key of its own for each pledge, derived from release.key in --dir, which is made at the first one: keep that file, pledges are released with it.
+
+A server gives openings to nobody in the clear, but seals them with age to a recipient that the request names: --key makes one or takes yours, and attestry openings open, or age -d -i, opens them. A request that is answered by attestry prove needs none.
 
 A request:
 
@@ -34,7 +40,9 @@ A request:
 
 Examples:
 
-    attestry request new question.yaml -o request.json`
+    attestry request new question.yaml -o request.json
+    attestry request new question.yaml --key bank.key -o request.json
+    attestry request new question.yaml --seal-to age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq -o request.json`
 }
 
 // requestNewResult is what request new says in JSON, unless it writes to stdout.
@@ -44,7 +52,7 @@ type requestNewResult struct {
 }
 
 func (c *requestNewCmd) Run(env *cli.Env, g *globals) error {
-	err := cli.Distinct([]cli.Named{{What: "the request", File: c.Request}}, []cli.Named{{What: "the completed request", File: c.Out}})
+	err := cli.Distinct([]cli.Named{{What: "the request", File: c.Request}, {What: "the key", File: c.Key}}, []cli.Named{{What: "the completed request", File: c.Out}})
 	if err != nil {
 		return err
 	}
@@ -57,6 +65,9 @@ func (c *requestNewCmd) Run(env *cli.Env, g *globals) error {
 		return err
 	}
 	defer out.Discard()
+	if err := c.seal(env, r); err != nil {
+		return err
+	}
 	if err := errors.Join(r.Fill(rand.Reader), deriveReleaseKeys(env, g.workspaceDir(), r)); err != nil {
 		return err
 	}
@@ -71,6 +82,32 @@ func (c *requestNewCmd) Run(env *cli.Env, g *globals) error {
 		return env.PrintJSON(requestNewResult{r.ID, c.Out})
 	}
 	return env.Print("request %s in %s", r.ID, c.Out)
+}
+
+// seal puts in whom openings are sealed to.
+func (c *requestNewCmd) seal(env *cli.Env, r *statement.Request) error {
+	to := c.SealTo
+	if c.Key != "" {
+		recipient, made, err := makeSealingKey(env, c.Key)
+		if err != nil {
+			return err
+		}
+		if made {
+			env.Note("made %s: keep it, openings are sealed to it", c.Key)
+		}
+		to = recipient
+	}
+	if to == "" {
+		return nil
+	}
+	if _, err := age.ParseX25519Recipient(to); err != nil {
+		return errors.New("--seal-to: not an age recipient, age1… (age-keygen or request new --key makes one)")
+	}
+	if r.SealTo != "" && r.SealTo != to {
+		return errors.New("the request names another recipient to seal to already")
+	}
+	r.SealTo = to
+	return nil
 }
 
 // deriveReleaseKeys gives each pledge of a request its release key, under the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -11,7 +12,6 @@ import (
 	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/server"
-	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/verifier"
 	"github.com/attestry/attestry/workspace"
 )
@@ -128,21 +128,21 @@ func (s *service) serveWorkspace(ctx context.Context, w *workspace.Workspace) er
 		return err
 	}
 	defer stop()
-	a, err := authenticator(w)
+	c := server.Config{Trust: trust, Log: w.Ledger, Ready: s.readiness(w)}
+	failing, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	working, err := s.serveOrganisations(failing, w, &c, fail)
 	if err != nil {
 		return err
 	}
+	defer working()
+	defer cancel()
 	s.watch(w)
-	return s.run(ctx, server.Config{Trust: trust, Log: w.Ledger, Access: a, Ready: s.readiness(w)})
-}
-
-// authenticator finds who requests are from by the workspace's directory.
-func authenticator(w *workspace.Workspace) (*access.Authenticator, error) {
-	d, err := directory(w)
-	if err != nil {
-		return nil, err
+	err = s.run(failing, c)
+	if cause := context.Cause(failing); ctx.Err() == nil && cause != nil {
+		err = errors.Join(cause, err)
 	}
-	return access.NewAuthenticator(access.Options{Directory: d})
+	return err
 }
 
 // trust gives the trust file that was named, else the workspace's own.

@@ -43,8 +43,8 @@ func unavailable(c config.Config) error {
 		path      string
 		is, wants any
 	}{
-		{"tls", c.TLS, d.TLS}, {"auth", c.Auth, d.Auth}, {"queue", c.Queue, d.Queue}, {"answer", c.Answer, d.Answer},
-		{"budget", c.Budget, d.Budget}, {"webhooks", c.Webhooks, d.Webhooks}, {"tracing", c.Tracing, d.Tracing},
+		{"tls", c.TLS, d.TLS}, {"auth", c.Auth, d.Auth},
+		{"budget", c.Budget, d.Budget}, {"tracing", c.Tracing, d.Tracing},
 	}
 	for _, s := range heeded {
 		if !reflect.DeepEqual(s.is, s.wants) {

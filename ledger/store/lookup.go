@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -128,6 +129,18 @@ func (s *Store) Pledge(index uint64) (status ledger.PledgeStatus, err error) {
 		return err
 	})
 	return status, err
+}
+
+// Pledges gives the indexes of the pledges from an index on, in order, n at most.
+func (s *Store) Pledges(from uint64, n int) (indexes []uint64, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		cursor := tx.Bucket([]byte(ledger.TablePledges)).Cursor()
+		for k, _ := cursor.Seek(key64(from)); k != nil && len(indexes) < n; k, _ = cursor.Next() {
+			indexes = append(indexes, binary.BigEndian.Uint64(k))
+		}
+		return nil
+	})
+	return indexes, err
 }
 
 // LivePledge gives the index of the pledge that holds a record in a scope.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/attestry/attestry/internal/config"
+	"github.com/attestry/attestry/prover/queue"
+	"github.com/attestry/attestry/server"
+	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/metrics"
+	rules "github.com/attestry/attestry/server/service"
+	"github.com/attestry/attestry/workspace"
+)
+
+const (
+	// proofBytes is what the making of a proof takes of memory, with room to spare.
+	proofBytes = 256 << 20
+	// callers is how many webhooks are called at once: they wait for others, so they
+	// have workers of their own.
+	callers = 8
+	// committers is how many registries are committed at once.
+	committers = 2
+)
+
+// serveOrganisations has a workspace's server serve its organisations: it adds what they
+// use to the server's configuration, and does their jobs until ctx ends. stop waits for
+// what is being done, and comes before the workspace is closed. fail is told of a queue
+// that cannot go on.
+func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace, c *server.Config, fail func(error)) (stop func(), err error) {
+	if c.Directory, err = directory(w); err != nil {
+		return nil, err
+	}
+	if c.Access, err = access.NewAuthenticator(access.Options{Directory: c.Directory}); err != nil {
+		return nil, err
+	}
+	if c.Service, err = s.open(w); err != nil {
+		return nil, err
+	}
+	c.OwnTrust = s.settings.Trust == ""
+	var working sync.WaitGroup
+	working.Go(func() {
+		if err := c.Service.Run(ctx); err != nil && ctx.Err() == nil {
+			fail(fmt.Errorf("the queue: %w", err))
+		}
+	})
+	return working.Wait, nil
+}
+
+// open opens the queue and the rules of what organisations do, as the configuration says.
+func (s *service) open(w *workspace.Workspace) (r *rules.Service, err error) {
+	db, err := w.ServiceDB()
+	if err != nil {
+		return nil, err
+	}
+	o := queueOptions(s.settings)
+	o.Log = s.log
+	o.OnFinish = func(tx *bbolt.Tx, j queue.Job) error { return r.Finished(tx, j) }
+	o.Observe = func(o queue.Observation) {
+		s.metrics.Job(metrics.Run{Kind: o.Kind, Outcome: string(o.Outcome), Waited: o.Waited, Ran: o.Ran})
+		if o.Kind == rules.KindAnswer && o.Outcome == queue.OutcomeFailed {
+			s.metrics.Refusal(o.Code)
+		}
+	}
+	q, err := queue.Open(db, o)
+	if err != nil {
+		return nil, err
+	}
+	h := s.settings.Webhooks
+	r, err = rules.Open(rules.Config{
+		Workspace: w, Queue: q, Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
+		Webhooks: rules.WebhookConfig{Timeout: h.Timeout, Attempts: h.Attempts, AllowPrivate: h.AllowPrivate},
+	})
+	return r, err
+}
+
+func queueOptions(c config.Config) queue.Options {
+	pool := func(workers int) queue.Pool {
+		return queue.Pool{Workers: workers, Jobs: c.Queue.Jobs, JobsPerOrganisation: c.Queue.JobsPerOrganisation}
+	}
+	workers := c.Queue.Workers
+	if workers == 0 {
+		workers = queue.Workers(proofBytes)
+	}
+	return queue.Options{
+		Pool:     pool(workers),
+		Pools:    map[string]queue.Pool{rules.KindWebhook: pool(callers), rules.KindCommit: pool(committers)},
+		Attempts: c.Queue.Attempts, Backoff: c.Queue.Backoff, MaxBackoff: c.Queue.MaxBackoff,
+		Deadline: c.Queue.Deadline, Drain: c.Drain.Timeout, Retain: c.Queue.Retain,
+	}
+}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/server/service"
+)
+
+// GetMe tells a client who it is.
+func (h handlers) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMeResponseObject, error) {
+	p := access.PrincipalOf(ctx)
+	return api.GetMe200JSONResponse{Body: api.Me{
+		Organisation: p.Organisation.ID, Role: api.Role(p.Organisation.Role), Registries: p.Organisation.Registries,
+		Audience: p.Organisation.Audience, Credential: p.Credential, Scopes: p.Scopes,
+	}}, nil
+}
+
+// ListOrganisations lists the organisations.
+func (h handlers) ListOrganisations(context.Context, api.ListOrganisationsRequestObject) (api.ListOrganisationsResponseObject, error) {
+	all, err := h.config.Directory.Organisations()
+	if err != nil {
+		return nil, err
+	}
+	return api.ListOrganisations200JSONResponse{Body: api.OrganisationList{Items: each(all, showOrganisation)}}, nil
+}
+
+// GetOrganisation gives one organisation.
+func (h handlers) GetOrganisation(_ context.Context, request api.GetOrganisationRequestObject) (api.GetOrganisationResponseObject, error) {
+	o, err := h.config.Directory.Organisation(request.Organisation)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetOrganisation200JSONResponse{Body: showOrganisation(o)}, nil
+}
+
+// CreateOrganisation lets an organisation in.
+func (h handlers) CreateOrganisation(ctx context.Context, request api.CreateOrganisationRequestObject) (api.CreateOrganisationResponseObject, error) {
+	b := request.Body
+	o, err := h.config.Directory.CreateOrganisation(access.Organisation{
+		ID: b.Id, Role: access.Role(b.Role), Registries: b.Registries, Audience: b.Audience,
+	})
+	if errors.Is(err, access.ErrExists) && service.Again(ctx) {
+		o, err = h.sameOrganisation(b, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.config.Service.Record(access.PrincipalOf(ctx), "organisation.created", o.ID); err != nil {
+		return nil, err
+	}
+	return api.CreateOrganisation201JSONResponse{
+		Body: showOrganisation(o), Headers: api.CreateOrganisation201ResponseHeaders{Location: "/v1/organisations/" + o.ID},
+	}, nil
+}
+
+// sameOrganisation gives the organisation that an operation made before a crash kept
+// that from being said.
+func (h handlers) sameOrganisation(b *api.NewOrganisation, exists error) (access.Organisation, error) {
+	o, err := h.config.Directory.Organisation(b.Id)
+	if err != nil {
+		return o, errors.Join(exists, err)
+	}
+	same := o.Role == access.Role(b.Role) && slices.Equal(o.Registries, b.Registries) && (b.Audience == "" || b.Audience == o.Audience)
+	if !same {
+		return o, exists
+	}
+	return o, nil
+}
+
+// DisableOrganisation lets an organisation in no more.
+func (h handlers) DisableOrganisation(ctx context.Context, request api.DisableOrganisationRequestObject) (api.DisableOrganisationResponseObject, error) {
+	p := access.PrincipalOf(ctx)
+	if request.Organisation == p.Organisation.ID {
+		return nil, newProblem(CodeInvalid, "an operator that disables itself cannot undo it: another one can")
+	}
+	if _, err := h.config.Directory.DisableOrganisation(request.Organisation); err != nil {
+		return nil, err
+	}
+	if err := h.config.Service.Record(p, "organisation.disabled", request.Organisation); err != nil {
+		return nil, err
+	}
+	return api.DisableOrganisation204Response{}, nil
+}
+
+// ListKeys lists an organisation's credentials.
+func (h handlers) ListKeys(_ context.Context, request api.ListKeysRequestObject) (api.ListKeysResponseObject, error) {
+	all, err := h.config.Directory.Keys(request.Organisation)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListKeys200JSONResponse{Body: api.KeyList{Items: each(all, h.showKey)}}, nil
+}
+
+// CreateKey makes an API key.
+func (h handlers) CreateKey(ctx context.Context, request api.CreateKeyRequestObject) (api.CreateKeyResponseObject, error) {
+	b := request.Body
+	if i := slices.IndexFunc(b.Scopes, func(s string) bool { return !slices.Contains(h.scopes, s) }); i >= 0 {
+		return nil, newProblem(CodeInvalid, "no operation has the scope %q (there are %v)", b.Scopes[i], h.scopes)
+	}
+	key, secret, err := h.config.Directory.CreateKey(access.NewKey{Organisation: request.Organisation, Scopes: b.Scopes, Expires: b.Expires})
+	if err != nil {
+		return nil, err
+	}
+	if err := h.config.Service.Record(access.PrincipalOf(ctx), "key.created", key.ID); err != nil {
+		return nil, err
+	}
+	return api.CreateKey201JSONResponse{
+		Body:    api.IssuedKey{Key: h.showKey(key), Secret: secret},
+		Headers: api.CreateKey201ResponseHeaders{Location: "/v1/organisations/" + key.Organisation + "/keys/" + key.ID},
+	}, nil
+}
+
+// RevokeKey revokes an organisation's credential.
+func (h handlers) RevokeKey(ctx context.Context, request api.RevokeKeyRequestObject) (api.RevokeKeyResponseObject, error) {
+	key, err := h.config.Directory.Key(request.Key)
+	if err == nil && key.Organisation != request.Organisation {
+		err = access.ErrNotFound
+	}
+	if err == nil {
+		_, err = h.config.Directory.RevokeKey(request.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.config.Service.Record(access.PrincipalOf(ctx), "key.revoked", key.ID); err != nil {
+		return nil, err
+	}
+	return api.RevokeKey204Response{}, nil
+}
+
+func showOrganisation(o access.Organisation) api.Organisation {
+	return api.Organisation{
+		Id: o.ID, Role: api.Role(o.Role), Registries: o.Registries, Audience: o.Audience,
+		Disabled: !o.Disabled.IsZero(), Created: o.Created,
+	}
+}
+
+func (h handlers) showKey(k access.Key) api.Key {
+	shown := api.Key{
+		Id: k.ID, Organisation: k.Organisation, Kind: api.KeyKind(k.Kind), State: api.KeyStateValid, Scopes: k.Scopes,
+		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed,
+	}
+	switch err := k.State(h.now()); {
+	case errors.Is(err, access.ErrRevoked):
+		shown.State = api.KeyStateRevoked
+	case err != nil:
+		shown.State = api.KeyStateExpired
+	}
+	return shown
+}
