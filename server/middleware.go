@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/attestry/attestry/internal/panics"
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/metrics"
 )
@@ -105,7 +103,7 @@ func (s *Server) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 				panic(v)
 			}
 			s.log.Error("panic", "id", c.Response().Header().Get(headerRequestID), "route", routeOf(c),
-				"panic", panicText(v), "stack", stack())
+				"panic", panics.Text(v), "stack", panics.Stack())
 			if c.Response().Committed {
 				panic(http.ErrAbortHandler)
 			}
@@ -113,21 +111,6 @@ func (s *Server) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		return next(c)
 	}
-}
-
-// panicText tells a panic's value where it is the Go runtime's, and its type where
-// it is anything else, which may hold a value of the request.
-func panicText(v any) string {
-	if e, ok := v.(runtime.Error); ok {
-		return e.Error()
-	}
-	return typeName(v)
-}
-
-// stack gives the stack without the arguments' words.
-func stack() string {
-	arguments := regexp.MustCompile(`\((0x|\{0x|\.\.\.)[^\n]*\)`)
-	return arguments.ReplaceAllString(string(debug.Stack()), "(…)")
 }
 
 func typeName(v any) string { return fmt.Sprintf("%T", v) }

@@ -96,6 +96,7 @@ type world struct {
 	server  *Server
 	log     logLines
 	tokens  map[string]string // by organisation
+	unlock  workspace.Unlock  // of a workspace that is encrypted at rest
 	stop    func()
 }
 
@@ -129,11 +130,14 @@ func newWorld(t testing.TB, c service.Config) *world {
 func (x *world) open() {
 	x.t.Helper()
 	t := x.t
-	x.w = must(workspace.Open(x.dir))(t)
+	x.w = must(workspace.OpenWith(x.dir, workspace.Options{Unlock: x.unlock}))(t)
 	db := must(x.w.ServiceDB())(t)
 	d := must(access.Open(db))(t)
 	c := x.config
 	c.Workspace, c.Logger = x.w, x.log.logger()
+	if c.Sealer == nil {
+		c.Sealer = x.w.AtRest()
+	}
 	q := must(queue.Open(db, queue.Options{
 		OnFinish: func(tx *bbolt.Tx, j queue.Job) error { return x.service.Finished(tx, j) }, Log: c.Logger,
 	}))(t)

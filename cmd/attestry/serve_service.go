@@ -71,7 +71,7 @@ func (s *service) open(w *workspace.Workspace) (r *rules.Service, err error) {
 	}
 	h := s.settings.Webhooks
 	r, err = rules.Open(rules.Config{
-		Workspace: w, Queue: q, Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
+		Workspace: w, Queue: q, Sealer: w.AtRest(), Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
 		Webhooks: rules.WebhookConfig{Timeout: h.Timeout, Attempts: h.Attempts, AllowPrivate: h.AllowPrivate},
 	})
 	return r, err

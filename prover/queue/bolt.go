@@ -116,9 +116,7 @@ func (b *Bolt) admit(n uint64, r *record) {
 	}
 	j.running, j.cancel = false, nil
 	j.enqueued, j.notBefore, j.deadline = r.Enqueued, r.NotBefore, r.Deadline
-	at := now()
-	b.index.line(j, at)
-	if !j.ready {
+	if b.index.line(j, time.Now()); !j.ready {
 		b.timer.by(j.notBefore)
 	}
 	b.timer.by(j.deadline)

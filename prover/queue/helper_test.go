@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // open opens the queue of a database file, and closes it when the test ends.
@@ -106,7 +107,7 @@ func checkQueue(t testing.TB, b *Bolt) {
 	b.index.mu.Lock()
 	defer b.index.mu.Unlock()
 	err := b.db.View(func(tx *bolt.Tx) error { return check(tx, b.index) })
-	if err != nil && !errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if err != nil && !errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		t.Errorf("the queue is not whole: %v", err)
 	}
 }

@@ -19,14 +19,6 @@ type live struct {
 	cancel                 func(cause error)
 }
 
-// since gives when a job could have run.
-func (j *live) since() time.Time {
-	if j.notBefore.After(j.enqueued) {
-		return j.notBefore
-	}
-	return j.enqueued
-}
-
 // pool is jobs that wait in line together. Their organisations take turns: each
 // one's jobs stand in a lane, and the lanes in a ring.
 type pool struct {

@@ -16,7 +16,7 @@ const pruneBatch = 256
 func (b *Bolt) clock(ctx context.Context) {
 	for {
 		b.timer.passed()
-		for _, n := range b.due(now()) {
+		for _, n := range b.due(time.Now()) {
 			if err := b.expire(n); err != nil {
 				b.options.Log.Error("the queue cannot be written", "error", err)
 				b.timer.by(now().Add(time.Second))

@@ -204,3 +204,34 @@ func (b *Bolt) events(id string, after uint64) (events []Event, n uint64, finish
 	})
 	return events, n, finished, err
 }
+
+// ReplaceSaved replaces what unfinished jobs have saved, by their ids, for whoever seals
+// it under another key. The queue must not be in use.
+func ReplaceSaved(tx *bolt.Tx, replace func(id string, saved []byte) ([]byte, error)) error {
+	bucket := tx.Bucket(bucketSaved)
+	if bucket == nil {
+		return nil // no queue was ever opened here
+	}
+	anew := map[uint64][]byte{}
+	err := bucket.ForEach(func(k, v []byte) error {
+		n, err := number(k)
+		if err != nil {
+			return err
+		}
+		r, err := read(tx, n)
+		if err != nil {
+			return err
+		}
+		anew[n], err = replace(r.ID, bytes.Clone(v))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for n, saved := range anew {
+		if err := bucket.Put(key(n), saved); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -71,7 +71,7 @@ func (x *index) giveBack(j *live) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j.running = false
-	x.line(j, now())
+	x.line(j, time.Now())
 }
 
 // work runs jobs of a pool, one after another, until ctx ends. The jobs' own context is

@@ -36,7 +36,7 @@ func (b *Bolt) verdict(ctx context.Context, r *record, result []byte, err error)
 	case late:
 		return verdict{ending{state: Failed, code: CodeDeadline}, OutcomeFailed, time.Time{}}
 	}
-	notBefore := now().Add(b.options.backoff(r.Failures + 1))
+	notBefore := now().Add(b.options.backoff(r.Failures + 1)).Truncate(time.Microsecond)
 	if r.Failures+1 >= b.options.Attempts || !r.Deadline.IsZero() && !notBefore.Before(r.Deadline) {
 		return failed
 	}
