@@ -46,8 +46,6 @@ func (w *waiting) begin(organisation string) (end func(), err error) {
 	}, nil
 }
 
-const headerPrefer = "Prefer"
-
 // preferredWait reads wait=N from a Prefer header (RFC 7240): how long the client would
 // have its request wait. Preferences that are not understood are passed over.
 func (s *Server) preferredWait(prefer string) time.Duration {
