@@ -66,8 +66,8 @@ func (s *Service) textAt(list, cursor string) (string, error) {
 		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) <= cursorMAC {
-		return "", ErrBadCursor
+	if err != nil || len(raw) <= cursorMAC || base64.RawURLEncoding.EncodeToString(raw) != cursor {
+		return "", ErrBadCursor // the decoder passes over line ends
 	}
 	position := string(raw[cursorMAC:])
 	if !hmac.Equal(raw[:cursorMAC], s.secret.mac("cursor", list, position)[:cursorMAC]) {
