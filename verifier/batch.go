@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"crypto/rand"
 	"fmt"
 	"math/big"
 	"runtime"
@@ -32,8 +31,6 @@ const (
 	// fewTogether is how many proofs a failed equation may have to be checked each by
 	// itself instead of by halves.
 	fewTogether = 4
-	// coefficientBytes is the size of a random coefficient: 128 bits.
-	coefficientBytes = 16
 )
 
 // VerifyBatch checks many proofs for about a third of the cost of [VerifyingKey.Verify]
@@ -42,9 +39,9 @@ const (
 // batch has no errors.
 //
 // The proofs of one key, which is told by its pointer, are checked by a random linear
-// combination of their equations: with coefficients r of 128 bits from crypto/rand
+// combination of their equations: with coefficients r, each one of 2^128 from crypto/rand,
 //
-//	prod e(r*A, B) = e(alpha, beta)^sum(r) * e(sum r*(K[0] + D*K[1]), gamma) * e(sum r*C, delta)
+//	prod e(r*A, B) = (e(alpha, beta) * e(K[0], gamma))^sum(r) * e(K[1], gamma)^sum(r*D) * e(sum r*C, delta)
 //
 // holds if each proof does, and otherwise with a probability of at most 2^-128
 // (Bellare, Garay, Rabin, EUROCRYPT 1998: the small exponents test). It needs every
@@ -127,91 +124,27 @@ func verifyPiece(items []BatchItem, piece []int, errs []error) {
 // coefficients that nobody could know before.
 func holdTogether(items []BatchItem, piece []int) bool {
 	vk := items[piece[0]].Key
-	coefficients := newCoefficients(len(piece))
-	a, b := make([]curve.G1Affine, len(piece)), make([]curve.G2Affine, len(piece))
-	c := make([]curve.G1Affine, len(piece))
+	e, coefficients := newEndomorphism(), newCoefficients(len(piece))
+	multiples, c := make([]curve.G1Jac, len(piece)), make([]curve.G1Affine, len(piece))
+	b := make([]curve.G2Affine, len(piece), len(piece)+1)
 	var sum, weighted fr.Element // of the coefficients, and of them times D
 	for n, i := range piece {
-		var scalar big.Int
-		a[n].ScalarMultiplication(&items[i].Proof.a, coefficients[n].BigInt(&scalar))
-		b[n], c[n] = items[i].Proof.b, items[i].Proof.c
-		d := items[i].D.Fr()
-		sum.Add(&sum, &coefficients[n])
-		weighted.Add(&weighted, d.Mul(&d, &coefficients[n]))
+		p, r, d := items[i].Proof, coefficients[n].element(&e), items[i].D.Fr()
+		moved := e.of(&p.a)
+		multiples[n] = coefficients[n].times(&p.a, &moved)
+		b[n], c[n] = p.b, p.c
+		sum.Add(&sum, &r)
+		weighted.Add(&weighted, d.Mul(&d, &r))
 	}
-	variable, err := curve.MillerLoop(a, b)
+	// The last pair is that of delta.
+	a := curve.BatchJacobianToAffineG1(append(multiples, sumOfMultiples(&e, c, coefficients)))
+	got, err := curve.Pair(a, append(b, vk.deltaNeg))
 	if err != nil {
 		return false
 	}
-	inputs, cs := combine(vk, sum, weighted, c, coefficients)
-	// The loop writes into the lines that it is given: it gets its own copy.
-	fixed, err := curve.MillerLoopFixedQ([]curve.G1Affine{inputs, cs}, []lines{vk.gammaNeg, vk.deltaNeg})
-	if err != nil {
-		return false
-	}
-	var want curve.GT
+	var constant curve.GT
 	var exponent big.Int
-	want.ExpGLV(vk.alphaBeta, sum.BigInt(&exponent))
-	got := curve.FinalExponentiation(&variable, &fixed)
-	return got.Equal(&want)
-}
-
-// combine gives the points that are paired with gamma and delta.
-func combine(vk *VerifyingKey, sum, weighted fr.Element, c []curve.G1Affine, coefficients []fr.Element) (inputs, cs curve.G1Affine) {
-	var x, y big.Int
-	var joint curve.G1Jac
-	joint.JointScalarMultiplication(&vk.k[0], &vk.k[1], sum.BigInt(&x), weighted.BigInt(&y))
-	total := sumOfMultiples(c, coefficients)
-	return *inputs.FromJacobian(&joint), *cs.FromJacobian(&total)
-}
-
-// window is how many bits of every coefficient [sumOfMultiples] takes at a time. For
-// some hundred points 5 is best, and no bad choice for a few.
-const window = 5
-
-// sumOfMultiples gives the sum of the points, each times its coefficient of at most 128
-// bits, by Pippenger's buckets. gnark-crypto's MultiExp does the same for any number
-// of points, with code for every window up to 16 bits: half a megabyte, of which the
-// auditor's program would use one case.
-func sumOfMultiples(points []curve.G1Affine, coefficients []fr.Element) (sum curve.G1Jac) {
-	digits := make([][fr.Bytes]byte, len(coefficients))
-	for i, r := range coefficients {
-		digits[i] = r.Bytes()
-	}
-	for at := (8*coefficientBytes - 1) / window * window; at >= 0; at -= window {
-		for range window {
-			sum.DoubleAssign()
-		}
-		var buckets [1 << window]curve.G1Jac
-		for i := range points {
-			if d := bitsAt(&digits[i], at); d != 0 {
-				buckets[d].AddMixed(&points[i])
-			}
-		}
-		var running, total curve.G1Jac // total is the sum of d * buckets[d]
-		for d := len(buckets) - 1; d > 0; d-- {
-			running.AddAssign(&buckets[d])
-			total.AddAssign(&running)
-		}
-		sum.AddAssign(&total)
-	}
-	return sum
-}
-
-// bitsAt gives the window of bits that begins at the at-th lowest one of a big-endian
-// number.
-func bitsAt(number *[fr.Bytes]byte, at int) int {
-	low := fr.Bytes - 1 - at/8
-	return (int(number[low]) | int(number[low-1])<<8) >> (at % 8) & (1<<window - 1)
-}
-
-// newCoefficients gives uniform numbers below 2^128.
-func newCoefficients(n int) []fr.Element {
-	var random [coefficientBytes]byte
-	out := make([]fr.Element, n)
-	for i := range out {
-		_, _ = rand.Read(random[:]) // it never fails: it ends the program instead
-		out[i].SetBytes(random[:])
-	}
-	return out
+	constant.ExpGLV(vk.constant, sum.BigInt(&exponent))
+	want := vk.inputs.power(weighted)
+	return got.Equal(want.Mul(&want, &constant))
 }

@@ -1,14 +1,13 @@
 package verifier
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"sync"
 	"testing"
 
-	"github.com/consensys/gnark-crypto/ecc"
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"pgregory.net/rapid"
 
@@ -172,70 +171,14 @@ func holdsUnderEqualCoefficients(t *testing.T, items []BatchItem) bool {
 	var p []curve.G1Affine
 	var q []curve.G2Affine
 	for _, item := range items {
-		vk, input := item.Key, item.Key.input(item.D)
-		var alpha, c curve.G1Affine
+		vk, d := item.Key, item.D.Fr()
+		var scalar big.Int
+		var input, alpha, c curve.G1Affine
+		input.ScalarMultiplication(&vk.k[1], d.BigInt(&scalar)).Add(&input, &vk.k[0])
 		p = append(p, item.Proof.a, *alpha.Neg(&vk.alpha), *input.Neg(&input), *c.Neg(&item.Proof.c))
 		q = append(q, item.Proof.b, vk.beta, vk.gamma, vk.delta)
 	}
 	return ensure[bool](t)(curve.PairingCheck(p, q))
-}
-
-// TestCoefficients: none repeats, none is small, and all 128 bits are used.
-func TestCoefficients(t *testing.T) {
-	seen := map[[32]byte]bool{}
-	var or, and [32]byte
-	for i := range and {
-		and[i] = 0xff
-	}
-	for _, r := range newCoefficients(1000) {
-		b := r.Bytes()
-		if seen[b] {
-			t.Fatal("a coefficient twice")
-		}
-		seen[b] = true
-		for i := range b {
-			or[i] |= b[i]
-			and[i] &= b[i]
-		}
-	}
-	for i := range or {
-		want := byte(0xff)
-		if i < 16 {
-			want = 0
-		}
-		if or[i] != want || and[i] != 0 {
-			t.Errorf("byte %d: bits %#x ever set, %#x always", i, or[i], and[i])
-		}
-	}
-}
-
-// TestSumOfMultiples holds the sum to gnark-crypto's.
-func TestSumOfMultiples(t *testing.T) {
-	for _, n := range []int{1, 2, 5, 16, 40} {
-		points := make([]curve.G1Affine, n)
-		coefficients := newCoefficients(n)
-		for i := range points {
-			points[i] = simKey().item(t).Proof.c
-		}
-		points[n/2] = points[0] // additions of equal points
-		switch n {
-		case 2:
-			points[1].Neg(&points[0]) // and of opposite ones
-			coefficients[1] = coefficients[0]
-		case 5:
-			coefficients[1].SetZero()
-			coefficients[2].SetOne()
-			coefficients[3].SetUint64(31)
-			coefficients[4].SetBytes(bytes.Repeat([]byte{0xff}, coefficientBytes))
-		}
-		var want curve.G1Jac
-		if _, err := want.MultiExp(points, coefficients, ecc.MultiExpConfig{}); err != nil {
-			t.Fatal(err)
-		}
-		if got := sumOfMultiples(points, coefficients); !got.Equal(&want) {
-			t.Errorf("%d points: another sum than gnark-crypto's", n)
-		}
-	}
 }
 
 // TestBatchLaw: a batch says of each proof what Verify says.
