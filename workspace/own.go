@@ -13,7 +13,7 @@ var ErrOwnFile = errors.New("it is a file of the workspace")
 
 // The workspace's own files and directories. What else is in its directory is not its
 // own: the directory may be the one that somebody works in.
-var ownNames = []string{"keys", circuitsDir, registriesDir, releasesDir, grantsDir, aboutFile, lockFile, releaseKeyFile, serviceFile, ControlSocket}
+var ownNames = []string{"keys", circuitsDir, registriesDir, releasesDir, grantsDir, aboutFile, lockFile, witnessesFile, releaseKeyFile, serviceFile, ControlSocket}
 
 // RefuseOwn fails with [ErrOwnFile] where a file, named in whole with its links
 // followed, is one that the workspace in a directory keeps or could keep.

@@ -39,6 +39,8 @@ func (w *Workspace) registryPath(name string) (string, error) {
 // before the schema entry, which commits to its secrets, and takes its final name
 // after it.
 func (w *Workspace) CreateRegistry(ctx context.Context, schema *statement.Schema) error {
+	w.mu.Lock() // so that a backup has the file and the entry, or neither
+	defer w.mu.Unlock()
 	path, err := w.registryPath(schema.Registry)
 	if err != nil {
 		return err
@@ -284,16 +286,32 @@ func (w *Workspace) derivation(entry *ledger.EpochEntry) (*registry.Derivation, 
 	return d, nil
 }
 
-// rollForward makes the epoch that the ledger has and the registry lacks, if the
-// process ended between the two.
+// rollForward makes the epochs that the ledger has and the registry lacks: one, if the
+// process ended between the two, or those up to a restored ledger's last, as long as
+// nothing but what is staged has changed since.
 func (w *Workspace) rollForward(ctx context.Context, name string, s *registry.Store) error {
-	_, entry, _, err := w.Ledger.LatestEpoch(name)
+	_, last, _, err := w.Ledger.LatestEpoch(name)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	latest, _ := s.Latest()
+	for n := min(latest.Number+1, uint64(last.Number)); n <= uint64(last.Number); n++ {
+		_, entry, _, err := w.Ledger.Epoch(name, n)
+		if err != nil {
+			return err
+		}
+		if err := w.redo(ctx, s, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redo makes the epoch of an entry in a registry, or compares it with the one that it has.
+func (w *Workspace) redo(ctx context.Context, s *registry.Store, entry *ledger.EpochEntry) error {
 	at, err := statement.ParseTime(entry.Time)
 	if err != nil {
 		return err

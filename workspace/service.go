@@ -36,6 +36,11 @@ const (
 func (w *Workspace) ServiceDB() (*bbolt.DB, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.serviceDB()
+}
+
+// serviceDB is [Workspace.ServiceDB]; the caller holds mu.
+func (w *Workspace) serviceDB() (*bbolt.DB, error) {
 	if w.service != nil {
 		return w.service, nil
 	}

@@ -43,14 +43,15 @@ func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace) (st
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		// A path that is too long for a socket, say: the server is no worse without it.
-		env.Note("no control socket, so that the ledger cannot be backed up while this runs: %v", err)
+		env.Note("no control socket, so that nothing can be backed up while this runs: %v", err)
 		return func() {}, nil
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /backup", func(rw http.ResponseWriter, r *http.Request) { controlBackup(rw, r, w) })
+	mux.HandleFunc("POST /backup", takeOrder(orderBackup(w)))
+	mux.HandleFunc("POST /workspace-backup", takeOrder(orderWorkspaceBackup(w)))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
@@ -63,64 +64,85 @@ func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace) (st
 	}, nil
 }
 
-func controlBackup(rw http.ResponseWriter, r *http.Request, w *workspace.Workspace) {
-	var order backupOrder
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxControlBytes))
-	if err == nil {
-		err = canon.Unmarshal(body, &order)
+// takeOrder reads an order, has it carried out, and answers with what came of it.
+func takeOrder[O, R any](carryOut func(context.Context, O) (R, error)) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		var order O
+		body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxControlBytes))
+		if err == nil {
+			err = canon.Unmarshal(body, &order)
+		}
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		result, err := carryOut(r.Context(), order)
+		if errors.Is(err, errBadOrder) {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusConflict)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(rw).Encode(result) // it is done, whoever hears of it
 	}
-	if err == nil && !filepath.IsAbs(order.File) {
-		err = errors.New("the file's path is not absolute")
-	}
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusBadRequest)
-		return
-	}
-	entries, err := w.Ledger.Backup(order.File)
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusConflict)
-		return
-	}
-	rw.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(rw).Encode(backupResult{order.File, entries}) // the copy is there, whoever hears of it
 }
 
-// backupThrough has the server of a workspace copy its ledger. It fails with
-// [fs.ErrNotExist] where no server listens.
-func backupThrough(ctx context.Context, dir, file string) (entries uint64, err error) {
-	absolute, err := filepath.Abs(file)
-	if err != nil {
-		return 0, err
+var errBadOrder = errors.New("the file's path is not absolute")
+
+// orderBackup copies a served ledger.
+func orderBackup(w *workspace.Workspace) func(context.Context, backupOrder) (backupResult, error) {
+	return func(_ context.Context, o backupOrder) (backupResult, error) {
+		if !filepath.IsAbs(o.File) {
+			return backupResult{}, errBadOrder
+		}
+		entries, err := w.Ledger.Backup(o.File)
+		return backupResult{o.File, entries}, err
 	}
-	order, err := canon.Marshal(backupOrder{absolute})
+}
+
+// orderWorkspaceBackup copies a served workspace.
+func orderWorkspaceBackup(w *workspace.Workspace) func(context.Context, workspaceBackupOrder) (workspaceBackupResult, error) {
+	return func(ctx context.Context, o workspaceBackupOrder) (workspaceBackupResult, error) {
+		if !filepath.IsAbs(o.Directory) {
+			return workspaceBackupResult{}, errBadOrder
+		}
+		return o.carryOut(ctx, w)
+	}
+}
+
+// order has the server of a workspace carry out an order, and gives what came of it. It
+// fails with [fs.ErrNotExist] where no server listens.
+func order(ctx context.Context, dir, what string, order, result any) error {
+	content, err := canon.Marshal(order)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	socket := filepath.Join(dir, workspace.ControlSocket)
 	if _, err := os.Stat(socket); err != nil {
-		return 0, err
+		return err
 	}
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}
 	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/backup", bytes.NewReader(order))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/"+what, bytes.NewReader(content))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("%w: nobody answers at %s: %w", fs.ErrNotExist, socket, err)
+		return fmt.Errorf("%w: nobody answers at %s: %w", fs.ErrNotExist, socket, err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxControlBytes))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("the running server: %s", bytes.TrimSpace(body))
+		return fmt.Errorf("the running server: %s", bytes.TrimSpace(body))
 	}
-	var result backupResult
-	err = json.Unmarshal(body, &result)
-	return result.Entries, err
+	return json.Unmarshal(body, result)
 }

@@ -9,6 +9,7 @@ import (
 
 // A malformed order is refused before the workspace is looked at, which there is none of.
 func TestMalformedControlOrders(t *testing.T) {
+	backup := takeOrder(orderBackup(nil))
 	for what, body := range map[string]string{
 		"nothing":           "",
 		"no member":         "{}",
@@ -19,10 +20,18 @@ func TestMalformedControlOrders(t *testing.T) {
 		"null":              `{"file":null}`,
 		"too much":          `{"file":"/` + strings.Repeat("x", maxControlBytes) + `"}`,
 	} {
-		rec := httptest.NewRecorder()
-		controlBackup(rec, httptest.NewRequest(http.MethodPost, "/backup", strings.NewReader(body)), nil)
-		if rec.Code != http.StatusBadRequest {
-			t.Errorf("%s: %d, %s", what, rec.Code, rec.Body)
-		}
+		refuseOrder(t, what, backup, body)
+	}
+	whole := takeOrder(orderWorkspaceBackup(nil))
+	refuseOrder(t, "a relative directory", whole, `{"directory":"x","config":""}`)
+	refuseOrder(t, "no configuration", whole, `{"directory":"/tmp/x"}`)
+}
+
+func refuseOrder(t *testing.T, what string, take http.Handler, body string) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	take.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+	if rec.Code != http.StatusBadRequest {
+		t.Errorf("%s: %d, %s", what, rec.Code, rec.Body)
 	}
 }

@@ -60,8 +60,8 @@ func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	})
 }
 
-// noteLeftovers names what an init that was killed left beside the directory. Another
-// init may be at work in it, so that removing it is for a person to do.
+// noteLeftovers names what an init or restore that was killed left beside the directory. Another
+// one may be at work in it, so that removing it is for a person to do.
 func noteLeftovers(env *cli.Env, dir string) {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	if parent == "" {
@@ -73,7 +73,7 @@ func noteLeftovers(env *cli.Env, dir string) {
 	}
 	for _, f := range files {
 		if f.IsDir() && strings.HasPrefix(f.Name(), "."+name+".partial-") {
-			env.Note("an attestry init that did not finish left %s: remove it, unless that is still running", filepath.Join(parent, f.Name()))
+			env.Note("an attestry init or restore that did not finish left %s: remove it, unless that is still running", filepath.Join(parent, f.Name()))
 		}
 	}
 }

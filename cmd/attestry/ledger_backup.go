@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/workspace"
@@ -52,4 +53,16 @@ func (c *ledgerBackupCmd) Run(ctx context.Context, env *cli.Env, g *globals) err
 		return env.PrintJSON(backupResult{c.File, entries})
 	}
 	return env.Print("%s copied to %s", cli.Entries(entries), c.File)
+}
+
+// backupThrough has the server of a workspace copy its ledger. It fails with
+// [fs.ErrNotExist] where no server listens.
+func backupThrough(ctx context.Context, dir, file string) (entries uint64, err error) {
+	absolute, err := filepath.Abs(file)
+	if err != nil {
+		return 0, err
+	}
+	var result backupResult
+	err = order(ctx, dir, "backup", backupOrder{absolute}, &result)
+	return result.Entries, err
 }

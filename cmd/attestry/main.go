@@ -38,6 +38,8 @@ type commands struct {
 	AtRest   atRestCmds   `cmd:"" help:"Encrypt the workspace where it is stored."`
 	Circuit  circuitCmds  `cmd:"" help:"List circuits and end their use."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check, back up and look at the ledger."`
+	Backup   backupCmd    `cmd:"" help:"Copy the whole workspace, also while it is served."`
+	Restore  restoreCmd   `cmd:"" help:"Make a workspace of a backup."`
 	Witness  witnessCmds  `cmd:"" help:"Run a witness of logs, and have the log ask witnesses."`
 	Serve    serveCmd     `cmd:"" help:"Serve verification and the log over HTTP."`
 	Config   configCmds   `cmd:"" help:"Check and show a server's configuration."`
@@ -59,13 +61,14 @@ func (*commands) Help() string {
 }
 
 type registryCmds struct {
-	Create registryCreateCmd `cmd:"" help:"Make an empty registry and publish its schema."`
-	Update registryUpdateCmd `cmd:"" help:"Publish a schema that replaces a registry's."`
-	Import registryImportCmd `cmd:"" help:"Stage a file of records for the next commit."`
-	Commit registryCommitCmd `cmd:"" help:"Make what was imported the next epoch and publish its root."`
-	List   registryListCmd   `cmd:"" help:"List the registries."`
-	Epochs registryEpochsCmd `cmd:"" help:"List a registry's epochs."`
-	Check  registryCheckCmd  `cmd:"" help:"Check that a file gives the root of the latest epoch."`
+	Create  registryCreateCmd  `cmd:"" help:"Make an empty registry and publish its schema."`
+	Update  registryUpdateCmd  `cmd:"" help:"Publish a schema that replaces a registry's."`
+	Import  registryImportCmd  `cmd:"" help:"Stage a file of records for the next commit."`
+	Commit  registryCommitCmd  `cmd:"" help:"Make what was imported the next epoch and publish its root."`
+	List    registryListCmd    `cmd:"" help:"List the registries."`
+	Epochs  registryEpochsCmd  `cmd:"" help:"List a registry's epochs."`
+	Check   registryCheckCmd   `cmd:"" help:"Check that a file gives the root of the latest epoch."`
+	CatchUp registryCatchUpCmd `cmd:"" help:"Make an epoch anew that the ledger has and a backup lacked."`
 }
 
 func (*registryCmds) Help() string {

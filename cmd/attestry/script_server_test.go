@@ -67,6 +67,16 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// crash kills a server, as a machine that goes away does, and waits for its end.
+func crash(ts *testscript.TestScript, _ bool, args []string) {
+	command := servers(ts)[args[0]]
+	if command == nil {
+		ts.Fatalf("%s was not started", args[0])
+	}
+	ts.Check(command.Process.Kill())
+	_ = command.Wait() // it was killed
+}
+
 // get asks a server and writes its answer into a file.
 func getURL(ts *testscript.TestScript, _ bool, args []string) {
 	response, err := http.Get(args[1])

@@ -40,6 +40,7 @@ import (
 //	                           NAME_private, what it logs in the file NAME.log
 //	get STATUS URL FILE        asks a server, and writes what it answers into a file
 //	interrupt NAME             interrupts it, and waits
+//	crash NAME                 kills it, and waits
 //	copydir FROM TO            copies a directory, as a backup does
 //	subst FILE OLD NEW         replaces a text in a file
 //	pick VAR FILE|stdout RE    sets a variable to what the expression's group matches
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged, "requiregrants": requireGrants,
-			"start": start, "interrupt": interrupt, "copydir": copyDir, "pick": pick, "subst": subst,
+			"start": start, "interrupt": interrupt, "crash": crash, "copydir": copyDir, "pick": pick, "subst": subst,
 			"get": getURL,
 		},
 	})

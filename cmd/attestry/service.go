@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
-	"strings"
 	"sync"
 
 	"golang.org/x/net/netutil"
@@ -137,13 +136,15 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // say says where it listens.
 func (s *service) say(l listeners) error {
 	said := serveResult{Listening: "http://" + l.public.Addr().String()}
-	lines := []string{"listening on " + said.Listening}
 	if l.private != nil {
 		said.Private = "http://" + l.private.Addr().String()
-		lines = append(lines, "private on "+said.Private)
 	}
 	if s.env.JSON {
 		return s.env.PrintJSON(said)
 	}
-	return s.env.Print("%s", strings.Join(lines, "\n"))
+	err := s.env.Print("listening on %s", said.Listening)
+	if l.private != nil {
+		err = errors.Join(err, s.env.Print("private on %s", said.Private))
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/attestry/attestry/internal/atomicfile"
+	"github.com/attestry/attestry/internal/boltcopy"
 )
 
 // Backup writes a copy of the ledger, as it is now, into a new file of mode 0600, and
@@ -33,25 +35,51 @@ func (s *Store) Backup(path string) (entries uint64, err error) {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 	}()
-	var want summary
-	err = s.view(func(tx *bolt.Tx) error {
-		if want, err = summarise(tx); err != nil {
-			return err
-		}
-		_, err := tx.WriteTo(&paced{file: f})
-		return err
-	})
-	if err := errors.Join(err, f.Sync()); err != nil {
-		return 0, fmt.Errorf("back up to %s: %w", path, err)
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		return 0, err
 	}
-	if err := sameAs(f.Name(), want); err != nil {
+	entries, err = snapshot.Write(f)
+	if err := errors.Join(err, snapshot.Close()); err != nil {
 		return 0, fmt.Errorf("back up to %s: %w", path, err)
 	}
 	if err := settle(f.Name(), path); err != nil {
 		return 0, err
 	}
-	return want.size, nil
+	return entries, nil
 }
+
+// Snapshot is a log as it was at one moment, whatever is appended since.
+type Snapshot struct{ copied *boltcopy.Snapshot }
+
+// Snapshot takes a snapshot of the log, which is to be closed.
+func (s *Store) Snapshot() (*Snapshot, error) {
+	snapshot, err := boltcopy.Take(s.db)
+	if err != nil {
+		return nil, closed(err)
+	}
+	return &Snapshot{snapshot}, nil
+}
+
+// Write copies the log into an empty file, and what it writes to whoever else listens,
+// holds the copy to the original, and gives the number of its entries. See [Store.Backup].
+func (n *Snapshot) Write(f *os.File, others ...io.Writer) (entries uint64, err error) {
+	var want summary
+	err = n.copied.View(func(tx *bolt.Tx) (err error) {
+		want, err = summarise(tx)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := n.copied.Write(f, others...); err != nil {
+		return 0, err
+	}
+	return want.size, sameAs(f.Name(), want)
+}
+
+// Close ends the snapshot.
+func (n *Snapshot) Close() error { return n.copied.Close() }
 
 // vacant refuses a name that something has.
 func vacant(path string) error {

@@ -1,4 +1,4 @@
-package store
+package boltcopy
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 // paceBytes is how much a paced writer writes at a time.
 const paceBytes = 128 << 10
 
-// paced writes a large file beside a log that goes on being written: it brings every
+// paced writes a large file beside databases that go on being written: it brings every
 // piece to the disk before the next, and leaves the disk alone for as long as that took. A
-// copy that is written as fast as can be fills the disk's queue, and the log's appends,
+// copy that is written as fast as can be fills the disk's queue, and their transactions,
 // each of which waits for the disk, would wait behind all of it.
 type paced struct {
 	file    *os.File
