@@ -20,7 +20,7 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
-var backups = flag.Int("backups", 12, "how many backups TestBackupOfOneMoment makes")
+var backups = flag.Int("backups", 5, "how many backups TestBackupOfOneMoment makes")
 
 // restored restores a backup into a new workspace and opens it.
 func restored(t *testing.T, o RestoreOptions) (*Workspace, Restoration) {
