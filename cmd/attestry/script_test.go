@@ -1,12 +1,16 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,6 +45,7 @@ import (
 //	get STATUS URL FILE        asks a server, and writes what it answers into a file
 //	interrupt NAME             interrupts it, and waits
 //	crash NAME                 kills it, and waits
+//	unpack FILE.tar.gz         unpacks a file of testdata
 //	copydir FROM TO            copies a directory, as a backup does
 //	subst FILE OLD NEW         replaces a text in a file
 //	pick VAR FILE|stdout RE    sets a variable to what the expression's group matches
@@ -55,7 +60,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged, "requiregrants": requireGrants,
-			"start": start, "interrupt": interrupt, "crash": crash, "copydir": copyDir, "pick": pick, "subst": subst,
+			"start": start, "interrupt": interrupt, "crash": crash, "unpack": unpack, "copydir": copyDir, "pick": pick, "subst": subst,
 			"get": getURL,
 		},
 	})
@@ -183,4 +188,28 @@ func changeTrust(ts *testscript.TestScript, args []string, change func(*verifier
 	document, err := trust.Marshal()
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), document, 0o600))
+}
+
+// unpack unpacks a file of testdata where the session is.
+func unpack(ts *testscript.TestScript, _ bool, args []string) {
+	packed, err := os.Open("testdata/" + args[0])
+	ts.Check(err)
+	defer func() { _ = packed.Close() }() // only read
+	z, err := gzip.NewReader(packed)
+	ts.Check(err)
+	for t := tar.NewReader(z); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		ts.Check(err)
+		if h.FileInfo().IsDir() {
+			ts.Check(os.MkdirAll(ts.MkAbs(h.Name), 0o700))
+			continue
+		}
+		content, err := io.ReadAll(t)
+		ts.Check(err)
+		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(h.Name)), 0o700))
+		ts.Check(os.WriteFile(ts.MkAbs(h.Name), content, h.FileInfo().Mode().Perm()))
+	}
 }
