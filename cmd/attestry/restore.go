@@ -51,6 +51,9 @@ func (c *restoreCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if errors.Is(err, workspace.ErrNewestUnknown) {
 		return cli.Hint(err, "name the newest export (--from-tiles DIR) or checkpoint (--checkpoint FILE), or give up what came after it (--accept-rollback)")
 	}
+	if errors.Is(err, workspace.ErrBadKey) {
+		err = cli.Hint(err, "the backup is from before a rotation of keys: take one from after it")
+	}
 	if err != nil {
 		return cli.Interrupted(hintOpen(err), "no workspace was made")
 	}
