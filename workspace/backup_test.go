@@ -250,6 +250,14 @@ func TestBackupOfOneMoment(t *testing.T) {
 	}
 }
 
+func TestBackupOfAnEmptyWorkspace(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "backup")
+	_, err := open(t).Backup(t.Context(), dir, nil)
+	ok(t, err)
+	again, _ := restored(t, RestoreOptions{From: dir, AcceptRollback: true})
+	ok(t, again.CreateRegistry(t.Context(), schema))
+}
+
 func TestCancelledBackupLeavesNothing(t *testing.T) {
 	w := titles(t)
 	ctx, stop := context.WithCancel(t.Context())

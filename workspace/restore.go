@@ -105,6 +105,9 @@ func (r *restoration) run() error {
 		return err
 	}
 	r.done.Origin, r.done.Made = m.Origin, m.Made
+	if err := os.Mkdir(filepath.Join(r.dir, registriesDir), 0o700); err != nil { // of which there may be none
+		return err
+	}
 	if err := r.copyFiles(m); err != nil {
 		return err
 	}
