@@ -19,7 +19,7 @@ import (
 // waitQueued waits until so many calls are in the queue.
 func waitQueued(t *testing.T, s *Store, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		s.group.mu.Lock()
 		queued := len(s.group.queue)
 		s.group.mu.Unlock()
@@ -68,7 +68,7 @@ func holdWriter(t *testing.T, s *Store, first ledger.Entry) (release func() outc
 
 func waitLeader(t *testing.T, s *Store) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if len(s.group.lead) == 1 {
 			waitQueued(t, s, 0)
 			return
