@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
@@ -25,7 +26,7 @@ func (h handlers) ListOrganisations(context.Context, api.ListOrganisationsReques
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOrganisations200JSONResponse{Body: api.OrganisationList{Items: each(all, showOrganisation)}}, nil
+	return api.ListOrganisations200JSONResponse{Body: api.OrganisationList{Items: each(all, ShowOrganisation)}}, nil
 }
 
 // GetOrganisation gives one organisation.
@@ -34,7 +35,7 @@ func (h handlers) GetOrganisation(_ context.Context, request api.GetOrganisation
 	if err != nil {
 		return nil, err
 	}
-	return api.GetOrganisation200JSONResponse{Body: showOrganisation(o)}, nil
+	return api.GetOrganisation200JSONResponse{Body: ShowOrganisation(o)}, nil
 }
 
 // CreateOrganisation lets an organisation in.
@@ -53,7 +54,7 @@ func (h handlers) CreateOrganisation(ctx context.Context, request api.CreateOrga
 		return nil, err
 	}
 	return api.CreateOrganisation201JSONResponse{
-		Body: showOrganisation(o), Headers: api.CreateOrganisation201ResponseHeaders{Location: "/v1/organisations/" + o.ID},
+		Body: ShowOrganisation(o), Headers: api.CreateOrganisation201ResponseHeaders{Location: "/v1/organisations/" + o.ID},
 	}, nil
 }
 
@@ -98,8 +99,8 @@ func (h handlers) ListKeys(_ context.Context, request api.ListKeysRequestObject)
 // CreateKey makes an API key.
 func (h handlers) CreateKey(ctx context.Context, request api.CreateKeyRequestObject) (api.CreateKeyResponseObject, error) {
 	b := request.Body
-	if i := slices.IndexFunc(b.Scopes, func(s string) bool { return !slices.Contains(h.scopes, s) }); i >= 0 {
-		return nil, newProblem(CodeInvalid, "no operation has the scope %q (there are %v)", b.Scopes[i], h.scopes)
+	if err := access.CheckScopes(b.Scopes, h.scopes); err != nil {
+		return nil, err
 	}
 	key, secret, err := h.config.Directory.CreateKey(access.NewKey{Organisation: request.Organisation, Scopes: b.Scopes, Expires: b.Expires})
 	if err != nil {
@@ -132,19 +133,23 @@ func (h handlers) RevokeKey(ctx context.Context, request api.RevokeKeyRequestObj
 	return api.RevokeKey204Response{}, nil
 }
 
-func showOrganisation(o access.Organisation) api.Organisation {
+// ShowOrganisation gives an organisation as the API has it.
+func ShowOrganisation(o access.Organisation) api.Organisation {
 	return api.Organisation{
 		Id: o.ID, Role: api.Role(o.Role), Registries: o.Registries, Audience: o.Audience,
 		Disabled: !o.Disabled.IsZero(), Created: o.Created,
 	}
 }
 
-func (h handlers) showKey(k access.Key) api.Key {
+func (h handlers) showKey(k access.Key) api.Key { return ShowKey(k, h.now()) }
+
+// ShowKey gives a credential, and its state at an instant, as the API has it.
+func ShowKey(k access.Key, at time.Time) api.Key {
 	shown := api.Key{
 		Id: k.ID, Organisation: k.Organisation, Kind: api.KeyKind(k.Kind), State: api.KeyStateValid, Scopes: k.Scopes,
-		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed,
+		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, ReplacedBy: k.ReplacedBy,
 	}
-	switch err := k.State(h.now()); {
+	switch err := k.State(at); {
 	case errors.Is(err, access.ErrRevoked):
 		shown.State = api.KeyStateRevoked
 	case err != nil:

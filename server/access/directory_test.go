@@ -200,6 +200,60 @@ func TestKeysRefused(t *testing.T) {
 	}
 }
 
+// The first key makes its organisation, or is not made itself.
+func TestCreateFirstKey(t *testing.T) {
+	d, _ := newDirectory(t)
+	bank := Organisation{ID: "bank-a", Role: RoleBank}
+	key, token, made, err := d.CreateFirstKey(bank, NewKey{})
+	if err != nil || !made || key.Organisation != "bank-a" {
+		t.Fatalf("%+v, %v, %v", key, made, err)
+	}
+	if o := must(d.Organisation("bank-a"))(t); o.Role != RoleBank || o.Audience != "bank-a" {
+		t.Errorf("%+v", o)
+	}
+	if id, ok := KeyIDOf(token); !ok || id != key.ID {
+		t.Errorf("the key names %q", id)
+	}
+	if _, _, made, err := d.CreateFirstKey(bank, NewKey{}); err != nil || made {
+		t.Errorf("again: %v, %v", made, err)
+	}
+	for what, c := range map[string]struct {
+		o    Organisation
+		key  NewKey
+		want error
+	}{
+		"another role":       {Organisation{ID: "bank-a", Role: RoleOperator}, NewKey{}, ErrExists},
+		"no role":            {Organisation{ID: "bank-a"}, NewKey{}, ErrInvalid},
+		"no id":              {Organisation{ID: "A", Role: RoleBank}, NewKey{}, ErrInvalid},
+		"a taken audience":   {Organisation{ID: "bank-b", Role: RoleBank, Audience: "bank-a"}, NewKey{}, ErrExists},
+		"a key that is none": {Organisation{ID: "bank-b", Role: RoleBank}, NewKey{Scopes: []string{AnyScope}}, ErrInvalid},
+	} {
+		if _, token, made, err := d.CreateFirstKey(c.o, c.key); !errors.Is(err, c.want) || token != "" || made {
+			t.Errorf("%s: %q, %v, %v", what, token, made, err)
+		}
+	}
+	if all := must(d.Organisations())(t); len(all) != 1 {
+		t.Errorf("made nonetheless: %+v", all)
+	}
+	if all := must(d.Keys(""))(t); len(all) != 2 {
+		t.Errorf("made nonetheless: %+v", all)
+	}
+}
+
+func TestKeyIDOf(t *testing.T) {
+	token := formatToken("aaaaaaaaaaaaaaaa", drawSecret())
+	for text, want := range map[string]string{"aaaaaaaaaaaaaaaa": "aaaaaaaaaaaaaaaa", token: "aaaaaaaaaaaaaaaa"} {
+		if id, ok := KeyIDOf(text); !ok || id != want {
+			t.Errorf("%q, %v", id, ok)
+		}
+	}
+	for _, text := range []string{"", "log", "issuer", "AAAAAAAAAAAAAAAA", "aaaaaaaaaaaaaaa1", token[1:], token + "0", strings.ToUpper(token)} {
+		if id, ok := KeyIDOf(text); ok {
+			t.Errorf("%q names %q", text, id)
+		}
+	}
+}
+
 func TestRotateKey(t *testing.T) {
 	d, c := newDirectory(t)
 	must(d.CreateOrganisation(Organisation{ID: "bank-a", Role: RoleBank}))(t)
@@ -221,6 +275,13 @@ func TestRotateKey(t *testing.T) {
 	}
 	if got := must(d.Key(old.ID))(t); !got.Expires.Equal(c.at.Add(24 * time.Hour)) {
 		t.Errorf("the old one counts until %v", got.Expires)
+	}
+	// What has a successor already is not replaced again: which of two would be in force?
+	if got := must(d.Key(old.ID))(t); got.ReplacedBy != next.ID {
+		t.Errorf("it is replaced by %q", got.ReplacedBy)
+	}
+	if _, token, err := d.RotateKey(old.ID, 0); !errors.Is(err, ErrInvalid) || token != "" {
+		t.Errorf("replaced twice: %v", err)
 	}
 	// An overlap does not lengthen a life.
 	if _, _, err := d.RotateKey(next.ID, 1000*24*time.Hour); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -39,6 +40,8 @@ type Key struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// Revoked is when it was revoked; zero: it was not.
 	Revoked time.Time `json:"revoked,omitzero"`
+	// ReplacedBy is the id of the key that [Directory.RotateKey] made in its place.
+	ReplacedBy string `json:"replaced_by,omitempty"`
 	// LastUsed is up to an hour older than its last use; zero: never used.
 	LastUsed time.Time `json:"last_used,omitzero"`
 	// Certificate is the SHA-256, in hexadecimal, of a certificate's public key (its
@@ -84,9 +87,40 @@ func (d *Directory) CreateKey(n NewKey) (key Key, token string, err error) {
 	return r.Key, formatToken(r.ID, s), nil
 }
 
+// CreateFirstKey is [Directory.CreateKey] for an organisation that is made with it, or not
+// at all, where there is none of its id. One that is there must be of the role; made tells
+// which it was. It fails as [Directory.CreateOrganisation] does, too.
+func (d *Directory) CreateFirstKey(o Organisation, n NewKey) (key Key, token string, made bool, err error) {
+	n.Organisation = o.ID
+	s := drawSecret()
+	r, err := d.newRecord(n, KindSecret, s.hash())
+	if err == nil {
+		o, err = d.newOrganisation(o)
+	}
+	if err != nil {
+		return Key{}, "", false, err
+	}
+	err = d.db.Update(func(tx *bbolt.Tx) error {
+		there, err := organisation(tx, o.ID)
+		if made = errors.Is(err, ErrNotFound); made {
+			err = addOrganisation(tx, o)
+		} else if err == nil && there.Role != o.Role {
+			err = fmt.Errorf("%w: organisation %s, with the role %s", ErrExists, o.ID, there.Role)
+		}
+		if err != nil {
+			return err
+		}
+		return addRecord(tx, r)
+	})
+	if err != nil {
+		return Key{}, "", false, err
+	}
+	return r.Key, formatToken(r.ID, s), made, nil
+}
+
 func (d *Directory) newRecord(n NewKey, kind Kind, proof [sha256.Size]byte) (record, error) {
 	now := d.time()
-	if err := checkScopes(n.Scopes); err != nil {
+	if err := checkScopeNames(n.Scopes); err != nil {
 		return record{}, err
 	}
 	if !n.Expires.IsZero() && !n.Expires.After(now) {
@@ -101,8 +135,8 @@ func (d *Directory) newRecord(n NewKey, kind Kind, proof [sha256.Size]byte) (rec
 	}, nil
 }
 
-// checkScopes checks the form of scopes; which ones there are the OpenAPI document says.
-func checkScopes(scopes []string) error {
+// checkScopeNames checks the form of scopes; which ones there are is for [CheckScopes].
+func checkScopeNames(scopes []string) error {
 	if len(scopes) > maxScopes {
 		return fmt.Errorf("%w: at most %d scopes", ErrInvalid, maxScopes)
 	}
@@ -174,8 +208,8 @@ func (d *Directory) RevokeKey(id string) (Key, error) {
 
 // RotateKey makes an API key that replaces another: of the same organisation and scopes,
 // and for as long as that was to live. The replaced one counts for the overlap still, but
-// not beyond its own end. It fails with [ErrNotFound], and with [ErrInvalid] where it no longer counts or
-// is no API key.
+// not beyond its own end. It fails with [ErrNotFound], and with [ErrInvalid] where it no longer
+// counts, was replaced before or is no API key.
 func (d *Directory) RotateKey(id string, overlap time.Duration) (key Key, token string, err error) {
 	s := drawSecret()
 	var r record
@@ -197,6 +231,7 @@ func (d *Directory) RotateKey(id string, overlap time.Duration) (key Key, token 
 		if end := d.time().Add(overlap); old.Expires.IsZero() || end.Before(old.Expires) {
 			old.Expires = end.Truncate(time.Second)
 		}
+		old.ReplacedBy = r.ID
 		if err := putRecord(tx, old); err != nil {
 			return err
 		}
@@ -214,6 +249,8 @@ func (d *Directory) rotatable(old record, overlap time.Duration) error {
 		return fmt.Errorf("%w: %s is a certificate's: bind the new certificate, then revoke this one", ErrInvalid, old.ID)
 	case old.State(d.now()) != nil:
 		return fmt.Errorf("%w: key %s counts no longer (%w): create a new one", ErrInvalid, old.ID, old.State(d.now()))
+	case old.ReplacedBy != "":
+		return fmt.Errorf("%w: key %s was replaced already, by %s: rotate that one", ErrInvalid, old.ID, old.ReplacedBy)
 	case overlap < 0:
 		return fmt.Errorf("%w: a negative overlap", ErrInvalid)
 	}

@@ -80,28 +80,36 @@ func isID(s string) bool {
 // kept. It fails with [ErrInvalid], and with [ErrExists] where the id or a bank's audience is
 // taken.
 func (d *Directory) CreateOrganisation(o Organisation) (Organisation, error) {
+	o, err := d.newOrganisation(o)
+	if err != nil {
+		return Organisation{}, err
+	}
+	return o, d.db.Update(func(tx *bbolt.Tx) error { return addOrganisation(tx, o) })
+}
+
+func (d *Directory) newOrganisation(o Organisation) (Organisation, error) {
 	if o.Role == RoleBank && o.Audience == "" {
 		o.Audience = o.ID
 	}
 	o.Created, o.Disabled = d.time(), time.Time{}
-	if err := o.check(); err != nil {
-		return Organisation{}, err
+	return o, o.check()
+}
+
+// addOrganisation adds an organisation whose id and audience nobody has.
+func addOrganisation(tx *bbolt.Tx, o Organisation) error {
+	if tx.Bucket([]byte(organisationsBucket)).Get([]byte(o.ID)) != nil {
+		return fmt.Errorf("%w: organisation %s", ErrExists, o.ID)
 	}
-	return o, d.db.Update(func(tx *bbolt.Tx) error {
-		if tx.Bucket([]byte(organisationsBucket)).Get([]byte(o.ID)) != nil {
-			return fmt.Errorf("%w: organisation %s", ErrExists, o.ID)
+	all, err := organisations(tx)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if o.Audience != "" && other.Audience == o.Audience {
+			return fmt.Errorf("%w: the audience %q, which is %s's", ErrExists, o.Audience, other.ID)
 		}
-		all, err := organisations(tx)
-		if err != nil {
-			return err
-		}
-		for _, other := range all {
-			if o.Audience != "" && other.Audience == o.Audience {
-				return fmt.Errorf("%w: the audience %q, which is %s's", ErrExists, o.Audience, other.ID)
-			}
-		}
-		return putOrganisation(tx, o)
-	})
+	}
+	return putOrganisation(tx, o)
 }
 
 // Organisation gives one organisation. It fails with [ErrNotFound].

@@ -79,3 +79,14 @@ func Scopes(document *openapi3.T) ([]string, error) {
 	}
 	return slices.Sorted(maps.Keys(found)), err
 }
+
+// CheckScopes fails with [ErrInvalid] where a credential is to be narrowed to a scope that
+// no operation has; known is what [Scopes] gives.
+func CheckScopes(scopes, known []string) error {
+	for _, s := range scopes {
+		if !slices.Contains(known, s) {
+			return fmt.Errorf("%w: no operation has the scope %q (there are %v)", ErrInvalid, s, known)
+		}
+	}
+	return nil
+}

@@ -60,3 +60,11 @@ func IsKeyID(text string) bool {
 	foreign := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') }
 	return len(text) == idLength && !strings.ContainsFunc(text, foreign)
 }
+
+// KeyIDOf gives the id that a text names: an id, or an API key in whole, whose id is part of it.
+func KeyIDOf(text string) (id string, ok bool) {
+	if id, _, ok := parseToken(text); ok {
+		return id, true
+	}
+	return text, IsKeyID(text)
+}

@@ -531,8 +531,11 @@ type Key struct {
 	// LastUsed To the hour.
 	LastUsed     time.Time `json:"last_used,omitempty,omitzero"`
 	Organisation string    `json:"organisation"`
-	Scopes       []string  `json:"scopes,omitempty,omitzero"`
-	State        KeyState  `json:"state"`
+
+	// ReplacedBy The key that was made in its place; this one counts until it expires.
+	ReplacedBy string   `json:"replaced_by,omitempty,omitzero"`
+	Scopes     []string `json:"scopes,omitempty,omitzero"`
+	State      KeyState `json:"state"`
 }
 
 // KeyKind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
