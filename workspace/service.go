@@ -39,6 +39,12 @@ func (w *Workspace) ServiceDB() (*bbolt.DB, error) {
 	return w.serviceDB()
 }
 
+// HasService tells whether there is a database of the service, without making one.
+func (w *Workspace) HasService() bool {
+	_, err := os.Stat(filepath.Join(w.dir, serviceFile))
+	return err == nil
+}
+
 // serviceDB is [Workspace.ServiceDB]; the caller holds mu.
 func (w *Workspace) serviceDB() (*bbolt.DB, error) {
 	if w.service != nil {

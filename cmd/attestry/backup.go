@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/attestry/attestry/internal/cli"
@@ -62,12 +61,7 @@ func (c *backupCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 		done, err = o.carryOut(ctx, w)
 		return err
 	})
-	if errors.Is(err, workspace.ErrInUse) {
-		if through := order(ctx, g.workspaceDir(), "workspace-backup", o, &done); !errors.Is(through, fs.ErrNotExist) {
-			err = through
-		}
-	}
-	if err != nil {
+	if err = g.through(ctx, err, "workspace-backup", o, &done); err != nil {
 		return cli.Interrupted(err, "there is no backup")
 	}
 	if env.JSON {

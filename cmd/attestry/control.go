@@ -23,8 +23,12 @@ import (
 // workspace. Its credential is the file system's: socket and directory are open to
 // their owner alone.
 
-// maxControlBytes bounds a message either way.
-const maxControlBytes = 64 << 10
+const (
+	// maxControlBytes bounds an order.
+	maxControlBytes = 64 << 10
+	// maxControlAnswer bounds what comes of one: a list of all keys is the longest.
+	maxControlAnswer = 64 << 20
+)
 
 // backupOrder asks a server to copy its ledger into a new file.
 type backupOrder struct {
@@ -33,7 +37,7 @@ type backupOrder struct {
 
 // serveControl answers on the workspace's control socket until the context ends. stop
 // waits for orders that are being carried out.
-func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace) (stop func(), err error) {
+func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace, a *administration) (stop func(), err error) {
 	path := filepath.Join(w.Dir(), workspace.ControlSocket)
 	// Whoever holds the workspace's lock is the only server: a socket that is there is a
 	// dead one's.
@@ -43,7 +47,7 @@ func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace) (st
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		// A path that is too long for a socket, say: the server is no worse without it.
-		env.Note("no control socket, so that nothing can be backed up while this runs: %v", err)
+		env.Note("no control socket, so that no command can back up, or change organisations and keys, while this runs: %v", err)
 		return func() {}, nil
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -52,6 +56,7 @@ func serveControl(ctx context.Context, env *cli.Env, w *workspace.Workspace) (st
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /backup", takeOrder(orderBackup(w)))
 	mux.HandleFunc("POST /workspace-backup", takeOrder(orderWorkspaceBackup(w)))
+	a.takeOrders(mux)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
@@ -113,6 +118,18 @@ func orderWorkspaceBackup(w *workspace.Workspace) func(context.Context, workspac
 	}
 }
 
+// through has the server of the workspace carry out an order, where err says that one
+// holds it; any other error is given back, and so is that one where no server listens.
+func (g *globals) through(ctx context.Context, err error, what string, o, result any) error {
+	if !errors.Is(err, workspace.ErrInUse) {
+		return err
+	}
+	if through := order(ctx, g.workspaceDir(), what, o, result); !errors.Is(through, fs.ErrNotExist) {
+		return through
+	}
+	return err
+}
+
 // order has the server of a workspace carry out an order, and gives what came of it. It
 // fails with [fs.ErrNotExist] where no server listens.
 func order(ctx context.Context, dir, what string, order, result any) error {
@@ -137,9 +154,9 @@ func order(ctx context.Context, dir, what string, order, result any) error {
 		return fmt.Errorf("%w: nobody answers at %s: %w", fs.ErrNotExist, socket, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxControlBytes))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxControlAnswer))
 	if err != nil {
-		return err
+		return fmt.Errorf("the running server, which may have done it: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the running server: %s", bytes.TrimSpace(body))

@@ -34,7 +34,8 @@ type commands struct {
 	Openings openingsCmds `cmd:"" help:"Open the openings that a server sealed."`
 	Bundle   bundleCmds   `cmd:"" help:"Put several agencies' answers together."`
 	Trust    trustCmds    `cmd:"" help:"Say what others should pin, and compare it."`
-	Key      keyCmds      `cmd:"" help:"Rotate, revoke and list keys."`
+	Org      orgCmds      `cmd:"" help:"Say which organisations may use the service."`
+	Key      keyCmds      `cmd:"" help:"Make, rotate, revoke and list keys: the log's, the issuer's, API keys."`
 	AtRest   atRestCmds   `cmd:"" help:"Encrypt the workspace where it is stored."`
 	Circuit  circuitCmds  `cmd:"" help:"List circuits and end their use."`
 	Ledger   ledgerCmds   `cmd:"" help:"Export, check, back up and look at the ledger."`

@@ -78,8 +78,19 @@ func crash(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // get asks a server and writes its answer into a file.
-func getURL(ts *testscript.TestScript, _ bool, args []string) {
-	response, err := http.Get(args[1])
+func getURL(ts *testscript.TestScript, neg bool, args []string) {
+	getAs(ts, neg, append([]string{""}, args...))
+}
+
+// getAs is get with an API key.
+func getAs(ts *testscript.TestScript, _ bool, args []string) {
+	key, args := args[0], args[1:]
+	request, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
+	response, err := http.DefaultClient.Do(request)
 	ts.Check(err)
 	body, err := io.ReadAll(response.Body)
 	ts.Check(errors.Join(err, response.Body.Close()))

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -43,6 +44,8 @@ import (
 //	                           the variable NAME, that of its private listener in
 //	                           NAME_private, what it logs in the file NAME.log
 //	get STATUS URL FILE        asks a server, and writes what it answers into a file
+//	getas KEY STATUS URL FILE  get with an API key
+//	holds DIR TEXT             a file in the directory has this text, or what it is the hexadecimal of
 //	interrupt NAME             interrupts it, and waits
 //	crash NAME                 kills it, and waits
 //	unpack FILE.tar.gz         unpacks a file of testdata
@@ -61,7 +64,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "keys": keys, "flip": flip, "flipbit": flipBit, "mode": mode, "hold": hold,
 			"tagged": tagged, "sealed": sealed, "circuits": copyCircuits, "rename": rename, "requirelogged": requireLogged, "requiregrants": requireGrants,
 			"start": start, "interrupt": interrupt, "crash": crash, "unpack": unpack, "copydir": copyDir, "pick": pick, "subst": subst,
-			"get": getURL,
+			"get": getURL, "getas": getAs, "holds": holds,
 		},
 	})
 }
@@ -142,6 +145,29 @@ func pick(ts *testscript.TestScript, _ bool, args []string) {
 func subst(ts *testscript.TestScript, _ bool, args []string) {
 	content := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}
+
+// holds looks for a text, and for the bytes that it is the hexadecimal of, in all files of a
+// directory.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	wanted := [][]byte{[]byte(args[1])}
+	if raw, err := hex.DecodeString(args[1]); err == nil {
+		wanted = append(wanted, raw)
+	}
+	var in string
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if slices.ContainsFunc(wanted, func(w []byte) bool { return bytes.Contains(content, w) }) {
+			in = path
+		}
+		return err
+	}))
+	if found := in != ""; found == neg {
+		ts.Fatalf("%s is held by %q", args[1], in)
+	}
 }
 
 // tagged puts the tag of a holder's public part in the place of TAG in a file.

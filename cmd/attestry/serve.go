@@ -123,11 +123,6 @@ func (s *service) serveWorkspace(ctx context.Context, w *workspace.Workspace) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cosigning.Go(func() { w.KeepCosigned(ctx, cosignInterval) })
-	stop, err := serveControl(ctx, s.env, w)
-	if err != nil {
-		return err
-	}
-	defer stop()
 	c := server.Config{Trust: trust, Log: w.Ledger, Ready: s.readiness(w)}
 	failing, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -137,6 +132,11 @@ func (s *service) serveWorkspace(ctx context.Context, w *workspace.Workspace) er
 	}
 	defer working()
 	defer cancel()
+	stop, err := serveControl(ctx, s.env, w, &administration{w: w, service: c.Service})
+	if err != nil {
+		return err
+	}
+	defer stop()
 	s.watch(w)
 	err = s.run(failing, c)
 	if cause := context.Cause(failing); ctx.Err() == nil && cause != nil {

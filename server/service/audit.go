@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/workspace"
 )
 
 // AuditRecord says who did what and when. It holds no personal data: what was asked
@@ -85,6 +86,16 @@ func (s *Service) Record(p *access.Principal, action, target string) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		return s.record(tx, p, AuditRecord{Action: action, Target: target})
 	})
+}
+
+// RecordStopped is [Service.Record] for a workspace that no server works on: it leaves the
+// queue alone, whose jobs are for the next server to take up.
+func RecordStopped(w *workspace.Workspace, sealer Sealer, p *access.Principal, action, target string) error {
+	s, err := open(Config{Workspace: w, Sealer: sealer})
+	if err != nil {
+		return err
+	}
+	return s.Record(p, action, target)
 }
 
 // Audit lists the audit log, the newest record first.

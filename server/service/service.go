@@ -105,6 +105,11 @@ func Open(c Config) (*Service, error) {
 	if c.Workspace == nil || c.Queue == nil {
 		return nil, errors.New("a service needs a workspace and a queue")
 	}
+	return open(c)
+}
+
+// open opens a service that has a queue or needs none.
+func open(c Config) (*Service, error) {
 	db, err := c.Workspace.ServiceDB()
 	if err != nil {
 		return nil, err
