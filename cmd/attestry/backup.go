@@ -56,6 +56,7 @@ func (c *backupCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err != nil {
 		return err
 	}
+	noteLeftovers(env, "backup", o.Directory)
 	var done workspaceBackupResult
 	err = g.with(func(w *workspace.Workspace) (err error) {
 		done, err = o.carryOut(ctx, w)

@@ -38,7 +38,7 @@ type initResult struct {
 
 func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	dir := g.workspaceDir()
-	noteLeftovers(env, dir)
+	noteLeftovers(env, "init or restore", dir)
 	recipients, err := c.recipients(env)
 	if err != nil {
 		return err
@@ -60,9 +60,9 @@ func (c *initCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	})
 }
 
-// noteLeftovers names what an init or restore that was killed left beside the directory. Another
-// one may be at work in it, so that removing it is for a person to do.
-func noteLeftovers(env *cli.Env, dir string) {
+// noteLeftovers names what a command that was killed left beside the directory that it was
+// making. Another one may be at work in it, so that removing it is for a person to do.
+func noteLeftovers(env *cli.Env, command, dir string) {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	if parent == "" {
 		parent = "."
@@ -73,7 +73,7 @@ func noteLeftovers(env *cli.Env, dir string) {
 	}
 	for _, f := range files {
 		if f.IsDir() && strings.HasPrefix(f.Name(), "."+name+".partial-") {
-			env.Note("an attestry init or restore that did not finish left %s: remove it, unless that is still running", filepath.Join(parent, f.Name()))
+			env.Note("an attestry %s that did not finish left %s: remove it, unless that is still running", command, filepath.Join(parent, f.Name()))
 		}
 	}
 }

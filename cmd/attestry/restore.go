@@ -41,7 +41,7 @@ type restoreResult struct {
 
 func (c *restoreCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	dir := g.workspaceDir()
-	noteLeftovers(env, dir)
+	noteLeftovers(env, "init or restore", dir)
 	bar := env.Progress("check the ledger")
 	done, err := workspace.RestoreBackup(ctx, dir, workspace.RestoreOptions{
 		From: c.Backup, Unlock: g.unlock, Tiles: c.FromTiles, Checkpoint: c.Checkpoint, AcceptRollback: c.AcceptRollback, DryRun: c.DryRun,
