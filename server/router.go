@@ -87,6 +87,9 @@ func (s *Server) steps(route *routers.Route, rule access.Rule) []echo.Middleware
 	if has(operation, headerIfNoneMatch) {
 		steps = append(steps, conditional)
 	}
+	if makesJobs(operation.OperationID) {
+		steps = append(steps, s.whileServing)
+	}
 	return steps
 }
 

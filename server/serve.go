@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/labstack/echo/v4"
 )
 
 // Serve answers requests on a listener, which it closes, until ctx ends. Then
-// /readyz says no, for DrainDelay at least, new connections are refused, and
-// requests in flight have DrainTimeout to finish, after which they are cut off and
-// Serve fails with [ErrDrain].
+// /readyz says no, for DrainDelay at least, and what would make a job is sent away;
+// after that new connections are refused, and requests in flight have DrainTimeout to
+// finish, after which they are cut off and Serve fails with [ErrDrain].
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	// Requests outlive ctx: its end begins the stop and must not be their end.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -60,4 +63,21 @@ func (s *Server) drain(base context.Context, server *http.Server) error {
 	}
 	s.log.Info("stopped")
 	return nil
+}
+
+// makesJobs tells the operations that come to a job of the queue.
+func makesJobs(operation string) bool {
+	return slices.Contains([]string{"CreateRequest", "CreateProof", "CreateEpoch"}, operation)
+}
+
+// whileServing sends away what would make a job once the server stops: it would wait for
+// the next start, and another server may do it now. The queue takes up no job any more. An
+// answer that is kept for an idempotency key is given all the same.
+func (s *Server) whileServing(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.draining.Load() {
+			return newProblem(CodeNotReady, "the server is stopping, and takes no jobs")
+		}
+		return next(c)
+	}
 }

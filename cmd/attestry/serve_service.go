@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,6 +25,9 @@ const (
 	callers = 8
 	// committers is how many registries are committed at once.
 	committers = 2
+	// commitStall is how long a commit may wait for others, which take as long as their
+	// registries are large, before the queue is taken for stuck.
+	commitStall = 2 * time.Hour
 )
 
 // serveOrganisations has a workspace's server serve its organisations: it adds what they
@@ -37,9 +41,11 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 	if c.Access, err = access.NewAuthenticator(access.Options{Directory: c.Directory}); err != nil {
 		return nil, err
 	}
-	if c.Service, err = s.open(w); err != nil {
+	q, err := s.open(w, c)
+	if err != nil {
 		return nil, err
 	}
+	c.Ready = append(c.Ready, server.Check{Name: "queue", Holds: func(context.Context) error { return q.Ready() }})
 	c.OwnTrust = s.settings.Trust == ""
 	var working sync.WaitGroup
 	working.Go(func() {
@@ -50,15 +56,16 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 	return working.Wait, nil
 }
 
-// open opens the queue and the rules of what organisations do, as the configuration says.
-func (s *service) open(w *workspace.Workspace) (r *rules.Service, err error) {
+// open opens the queue and, as the server's service, the rules of what organisations do, as
+// the configuration says.
+func (s *service) open(w *workspace.Workspace, c *server.Config) (*queue.Bolt, error) {
 	db, err := w.ServiceDB()
 	if err != nil {
 		return nil, err
 	}
 	o := queueOptions(s.settings)
 	o.Log = s.log
-	o.OnFinish = func(tx *bbolt.Tx, j queue.Job) error { return r.Finished(tx, j) }
+	o.OnFinish = func(tx *bbolt.Tx, j queue.Job) error { return c.Service.Finished(tx, j) }
 	o.Observe = func(o queue.Observation) {
 		s.metrics.Job(metrics.Run{Kind: o.Kind, Outcome: string(o.Outcome), Waited: o.Waited, Ran: o.Ran})
 		if o.Kind == rules.KindAnswer && o.Outcome == queue.OutcomeFailed {
@@ -70,11 +77,11 @@ func (s *service) open(w *workspace.Workspace) (r *rules.Service, err error) {
 		return nil, err
 	}
 	h := s.settings.Webhooks
-	r, err = rules.Open(rules.Config{
+	c.Service, err = rules.Open(rules.Config{
 		Workspace: w, Queue: q, Sealer: w.AtRest(), Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
 		Webhooks: rules.WebhookConfig{Timeout: h.Timeout, Attempts: h.Attempts, AllowPrivate: h.AllowPrivate},
 	})
-	return r, err
+	return q, err
 }
 
 func queueOptions(c config.Config) queue.Options {
@@ -85,9 +92,11 @@ func queueOptions(c config.Config) queue.Options {
 	if workers == 0 {
 		workers = queue.Workers(proofBytes)
 	}
+	commits := pool(committers)
+	commits.Stall = commitStall
 	return queue.Options{
 		Pool:     pool(workers),
-		Pools:    map[string]queue.Pool{rules.KindWebhook: pool(callers), rules.KindCommit: pool(committers)},
+		Pools:    map[string]queue.Pool{rules.KindWebhook: pool(callers), rules.KindCommit: commits},
 		Attempts: c.Queue.Attempts, Backoff: c.Queue.Backoff, MaxBackoff: c.Queue.MaxBackoff,
 		Deadline: c.Queue.Deadline, Drain: c.Drain.Timeout, Retain: c.Queue.Retain,
 	}

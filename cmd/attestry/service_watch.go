@@ -49,7 +49,9 @@ var errDisk = errors.New("the workspace's disk is nearly full")
 
 // readiness gives what has to hold for a workspace's server to take requests.
 func (s *service) readiness(w *workspace.Workspace) []server.Check {
+	keys := w.CheckKeys()
 	return []server.Check{
+		{Name: "keys", Holds: func(context.Context) error { return keys.Holds() }},
 		{Name: "ledger", Holds: func(context.Context) error { return w.Ledger.Grows() }},
 		{Name: "disk", Holds: func(context.Context) error {
 			free, err := freeDisk(w.Dir())

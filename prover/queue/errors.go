@@ -23,6 +23,12 @@ var (
 	ErrTooMany = errors.New("too many jobs of one organisation are waiting")
 )
 
+// Errors of [Bolt.Ready].
+var (
+	ErrIdle  = errors.New("no jobs are being run")
+	ErrStuck = errors.New("the queue is stuck")
+)
+
 // ErrCancelled is the cause of a run's cancelled context where somebody cancelled the
 // job.
 var ErrCancelled = errors.New("the job was cancelled")

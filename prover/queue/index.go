@@ -27,6 +27,7 @@ type pool struct {
 	organisations map[string]int // unfinished jobs, those about to be stored included
 	unfinished    int
 	meanRun       time.Duration
+	moved         time.Time // when a job was taken, or the first came into line
 	mayHaveWork   *sync.Cond
 }
 
@@ -124,7 +125,9 @@ func (x *index) line(j *live, at time.Time) {
 	p := j.pool
 	i := slices.IndexFunc(p.ring, func(l *lane) bool { return l.organisation == j.organisation })
 	if i < 0 {
-		i = len(p.ring)
+		if i = len(p.ring); i == 0 {
+			p.moved = at
+		}
 		p.ring = append(p.ring, &lane{organisation: j.organisation})
 	}
 	l := p.ring[i]
@@ -165,7 +168,7 @@ func (p *pool) take() *live {
 	if len(l.ready) > 0 {
 		p.ring = append(p.ring[1:], l)
 	}
-	j.running = true
+	j.running, p.moved = true, time.Now()
 	return j
 }
 

@@ -18,6 +18,8 @@ const (
 	DefaultMaxBackoff          = 5 * time.Minute
 	DefaultDrain               = 30 * time.Second
 	DefaultRetain              = 7 * 24 * time.Hour
+	// DefaultStall is some hundred times what the slowest answer takes.
+	DefaultStall = 15 * time.Minute
 )
 
 // Limits of what is stored of one job.
@@ -36,6 +38,9 @@ type Pool struct {
 	Workers             int // how many run at once; 0: see [Workers]
 	Jobs                int // unfinished ones; 0: [DefaultJobs]
 	JobsPerOrganisation int // unfinished ones of one organisation; 0: [DefaultJobsPerOrganisation]
+	// Stall is how long jobs may stand in line with none begun before [Bolt.Ready] takes
+	// the pool for stuck; 0: [DefaultStall].
+	Stall time.Duration
 }
 
 // Options of [Open]. The zero value is the default.
@@ -126,6 +131,7 @@ func (p Pool) withDefaults() Pool {
 	setDefault(&p.Workers, Workers(0))
 	setDefault(&p.Jobs, DefaultJobs)
 	setDefault(&p.JobsPerOrganisation, DefaultJobsPerOrganisation)
+	setDefault(&p.Stall, DefaultStall)
 	return p
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -26,6 +27,8 @@ type change struct {
 type writer struct {
 	db   *bolt.DB
 	lead chan struct{} // holds the leader's token
+	// failed says that the last transaction could not be written.
+	failed atomic.Bool
 
 	mu      sync.Mutex
 	waiting []*change
@@ -76,6 +79,7 @@ func (w *writer) commit(batch []*change) {
 			return nil
 		})
 		if spoilt == nil {
+			w.failed.Store(err != nil)
 			for _, c := range batch {
 				c.err = err
 				close(c.done)
