@@ -168,11 +168,18 @@ func (c *checker) walkList() (err error) {
 // stored one, from which paths are made, and the root with the epoch's.
 func (c *checker) rebuild(ctx context.Context) error {
 	values := make([]fr.Element, c.fresh)
-	err := parallel(ctx, len(c.leaves), nil, func() func(int) error {
-		h := c.s.newHasher()
-		return func(i int) error {
-			leaf, _, _, err := h.leaf(c.leaves[i])
-			values[c.leaves[i].position] = leaf.Hash()
+	err := parallel(ctx, len(c.leaves), nil, func() func(from, to int) error {
+		h := c.s.newLeafHasher()
+		part := make([]leafChange, 0, chunk)
+		return func(from, to int) error {
+			part = part[:0]
+			for _, src := range c.leaves[from:to] {
+				part = append(part, leafChange{leafSource: *src})
+			}
+			err := h.hash(part)
+			for i := range part {
+				values[part[i].position] = part[i].value
+			}
 			return err
 		}
 	})
@@ -180,10 +187,11 @@ func (c *checker) rebuild(ctx context.Context) error {
 		return err
 	}
 	for level := range imt.Levels {
+		values = padded(level, values)
 		if err := c.compareNodes(level, values); err != nil {
 			return err
 		}
-		if values, err = parents(ctx, level, values); err != nil {
+		if values, err = hashNodes(ctx, level, values, nil); err != nil {
 			return err
 		}
 	}
@@ -193,41 +201,26 @@ func (c *checker) rebuild(ctx context.Context) error {
 	return nil
 }
 
-// childrenOf gives the children of one node of a level that is given whole.
-func childrenOf(level, index int, values []fr.Element) []fr.Element {
-	children := make([]fr.Element, imt.Arity(level))
-	n := copy(children, values[index*len(children):])
-	for i := n; i < len(children); i++ {
-		children[i] = imt.Empty(level - 1)
+// padded fills the last node of a level that is given whole.
+func padded(level int, values []fr.Element) []fr.Element {
+	for len(values)%imt.Arity(level) != 0 {
+		values = append(values, imt.Empty(level-1))
 	}
-	return children
+	return values
 }
 
-func nodeCount(level int, values []fr.Element) int {
-	return (len(values) + imt.Arity(level) - 1) / imt.Arity(level)
-}
-
-func (c *checker) compareNodes(level int, values []fr.Element) error {
+// compareNodes compares all nodes of a level with the stored ones.
+func (c *checker) compareNodes(level int, children []fr.Element) error {
 	nodes := c.tx.Bucket(bucketNodes).Cursor()
-	for i := range nodeCount(level, values) {
+	arity := imt.Arity(level)
+	for i := range len(children) / arity {
 		stored, err := childrenAt(nodes, level, uint32(i), c.epoch.Number)
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(stored, childrenOf(level, i, values)) {
+		if !slices.Equal(stored, children[i*arity:(i+1)*arity]) {
 			return mismatch("node %d of level %d is not what the records give", i, level)
 		}
 	}
 	return nil
-}
-
-func parents(ctx context.Context, level int, values []fr.Element) ([]fr.Element, error) {
-	above := make([]fr.Element, nodeCount(level, values))
-	err := parallel(ctx, len(above), nil, func() func(int) error {
-		return func(i int) error {
-			above[i] = imt.Node(level, childrenOf(level, i, values))
-			return nil
-		}
-	})
-	return above, err
 }

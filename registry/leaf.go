@@ -74,29 +74,42 @@ type leafSource struct {
 // leaf makes a live record's leaf, with its serial and its link's blinding. The
 // sentinel's holds no record.
 func (h *hasher) leaf(src *leafSource) (leaf imt.Leaf, serial, linkBlinding fr.Element, err error) {
-	leaf.Key, leaf.Subject = src.key.element(), statement.Null()
-	for i := range leaf.Attributes {
-		leaf.Attributes[i] = statement.Null()
+	var d imt.Draft
+	if err = h.draft(&d, src); err != nil {
+		return leaf, serial, linkBlinding, err
+	}
+	d.Finish()
+	if d.Serial != nil {
+		serial = *d.Serial
+	}
+	return d.Leaf, serial, d.LinkBlinding, nil
+}
+
+// draft fills in all of a leaf that is not a hash of its parts.
+func (h *hasher) draft(d *imt.Draft, src *leafSource) (err error) {
+	*d = imt.Draft{Next: src.next.element()}
+	d.Key, d.Subject = src.key.element(), statement.Null()
+	for i := range d.Attributes {
+		d.Attributes[i] = statement.Null()
 	}
 	record := &Record{}
 	if src.position != sentinel {
 		if record, err = decodeContent(src.content, h.schema); err != nil {
-			return leaf, serial, linkBlinding, err
+			return err
 		}
-		if err = h.fill(&leaf, record); err != nil {
-			return leaf, serial, linkBlinding, err
+		if err = h.fill(&d.Leaf, record); err != nil {
+			return err
 		}
 		if h.serial != nil {
 			// From the tree's key, not the text: what is one record to the tree has one
 			// serial. From the first one, so that renumbering keeps it.
-			serial = h.serial.element(purposeSerial, string(src.origin[1:]))
-			leaf.SerialHash = statement.SerialHash(serial)
+			serial := h.serial.element(purposeSerial, string(src.origin[1:]))
+			d.Serial = &serial
 		}
 	}
-	leaf.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)
-	linkBlinding = h.blind(purposeLinkBlinding, record.Key, src.linkEpoch)
-	leaf.Link = imt.Link(leaf.Key, src.next.element(), linkBlinding)
-	return leaf, serial, linkBlinding, nil
+	d.Blinding = h.blind(purposeLeafBlinding, record.Key, src.contentEpoch)
+	d.LinkBlinding = h.blind(purposeLinkBlinding, record.Key, src.linkEpoch)
+	return nil
 }
 
 // blind derives a blinding; the sentinel's key is the empty text, which no record's is.

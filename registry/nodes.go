@@ -34,10 +34,10 @@ func (c *committer) hash(ctx context.Context) (fr.Element, error) {
 		if err != nil {
 			return fr.Element{}, err
 		}
-		if values, err = hashBlocks(ctx, level, blocks, meter); err != nil {
+		if values, err = blocks.hash(ctx, meter); err != nil {
 			return fr.Element{}, err
 		}
-		if err := c.writeBlocks(level, blocks); err != nil {
+		if err := c.writeBlocks(blocks); err != nil {
 			return fr.Element{}, err
 		}
 	}
@@ -57,18 +57,47 @@ func (c *committer) root(values []slot) (fr.Element, error) {
 }
 
 func (c *committer) hashLeaves(ctx context.Context, meter *meter) error {
-	return parallel(ctx, len(c.leaves), meter, func() func(int) error {
-		h := c.s.newHasher()
-		return func(i int) error {
-			change := &c.leaves[i]
-			if change.deleted {
-				return nil
-			}
-			leaf, _, _, err := h.leaf(&change.leafSource)
-			change.value, change.subject = leaf.Hash(), leaf.Subject
+	return parallel(ctx, len(c.leaves), meter, func() func(from, to int) error {
+		h := c.s.newLeafHasher()
+		return func(from, to int) error { return h.hash(c.leaves[from:to]) }
+	})
+}
+
+// leafHasher hashes many leaves at once. It is for one goroutine.
+type leafHasher struct {
+	*hasher
+	batch  *imt.Batch
+	drafts []imt.Draft
+	live   []int
+	hashes []fr.Element
+}
+
+func (s *Store) newLeafHasher() *leafHasher {
+	return &leafHasher{hasher: s.newHasher(), batch: imt.NewBatch()}
+}
+
+// hash gives each leaf its hash and its subject.
+func (h *leafHasher) hash(leaves []leafChange) error {
+	h.live = h.live[:0]
+	for i := range leaves {
+		if !leaves[i].deleted {
+			h.live = append(h.live, i)
+		}
+	}
+	if n := len(h.live); cap(h.drafts) < n {
+		h.drafts, h.hashes = make([]imt.Draft, n), make([]fr.Element, n)
+	}
+	drafts, hashes := h.drafts[:len(h.live)], h.hashes[:len(h.live)]
+	for i, at := range h.live {
+		if err := h.draft(&drafts[i], &leaves[at].leafSource); err != nil {
 			return err
 		}
-	})
+	}
+	h.batch.Leaves(hashes, drafts)
+	for i, at := range h.live {
+		leaves[at].value, leaves[at].subject = hashes[i], drafts[i].Subject
+	}
+	return nil
 }
 
 // writeLeaves writes the contents and links that changed, by position.
@@ -139,29 +168,31 @@ type slot struct {
 	value fr.Element
 }
 
-// block is a node with its children.
-type block struct {
-	index    uint32
-	children []fr.Element
+// blocks are nodes of one level with their children.
+type blocks struct {
+	level    int
+	index    []uint32     // of the nodes, in order
+	children []fr.Element // of all of them
 }
 
 // blocks puts the values of one level, in the order of their indexes, into the
 // nodes above them.
-func (c *committer) blocks(level int, values []slot) ([]block, error) {
+func (c *committer) blocks(level int, values []slot) (*blocks, error) {
 	arity := uint32(imt.Arity(level))
-	var blocks []block
+	b := &blocks{level: level}
 	old := c.nodes.Cursor()
 	for _, v := range values {
-		if n := len(blocks); n == 0 || blocks[n-1].index != v.index/arity {
+		if n := len(b.index); n == 0 || b.index[n-1] != v.index/arity {
 			children, err := childrenAt(old, level, v.index/arity, c.epoch)
 			if err != nil {
 				return nil, err
 			}
-			blocks = append(blocks, block{index: v.index / arity, children: children})
+			b.index = append(b.index, v.index/arity)
+			b.children = append(b.children, children...)
 		}
-		blocks[len(blocks)-1].children[v.index%arity] = v.value
+		b.children[(len(b.index)-1)*int(arity)+int(v.index%arity)] = v.value
 	}
-	return blocks, nil
+	return b, nil
 }
 
 // childrenAt gives the children of a node at an epoch.
@@ -185,39 +216,53 @@ func childrenAt(nodes *bbolt.Cursor, level int, index uint32, epoch uint64) ([]f
 	return children, nil
 }
 
-func hashBlocks(ctx context.Context, level int, blocks []block, meter *meter) ([]slot, error) {
-	values := make([]slot, len(blocks))
-	err := parallel(ctx, len(blocks), meter, func() func(int) error {
-		return func(i int) error {
-			values[i] = slot{index: blocks[i].index, value: imt.Node(level, blocks[i].children)}
-			return nil
-		}
-	})
+// hash gives the values of the nodes.
+func (b *blocks) hash(ctx context.Context, meter *meter) ([]slot, error) {
+	hashes, err := hashNodes(ctx, b.level, b.children, meter)
+	values := make([]slot, len(hashes))
+	for i := range hashes {
+		values[i] = slot{index: b.index[i], value: hashes[i]}
+	}
 	return values, err
 }
 
-func (c *committer) writeBlocks(level int, blocks []block) error {
+// hashNodes gives the hashes of a level's nodes, whose children follow each other.
+func hashNodes(ctx context.Context, level int, children []fr.Element, meter *meter) ([]fr.Element, error) {
+	arity := imt.Arity(level)
+	hashes := make([]fr.Element, len(children)/arity)
+	err := parallel(ctx, len(hashes), meter, func() func(from, to int) error {
+		batch := imt.NewBatch()
+		return func(from, to int) error {
+			batch.Nodes(level, hashes[from:to], children[from*arity:to*arity])
+			return nil
+		}
+	})
+	return hashes, err
+}
+
+func (c *committer) writeBlocks(b *blocks) error {
 	c.nodes.FillPercent = 0.9
-	size := imt.Arity(level) * fr.Bytes
-	slab := make([]byte, 0, len(blocks)*size)
-	for _, b := range blocks {
-		for i := range b.children {
-			encoded := b.children[i].Bytes()
+	arity := imt.Arity(b.level)
+	size := arity * fr.Bytes
+	slab := make([]byte, 0, len(b.index)*size)
+	for i, index := range b.index {
+		for j := range arity {
+			encoded := b.children[i*arity+j].Bytes()
 			slab = append(slab, encoded[:]...)
 		}
-		if err := c.nodes.Put(nodeKey(level, b.index, c.epoch), slab[len(slab)-size:len(slab):len(slab)]); err != nil {
+		if err := c.nodes.Put(nodeKey(b.level, index, c.epoch), slab[len(slab)-size:len(slab):len(slab)]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// chunk is how many items a worker takes at a time: few enough to share the work
-// evenly and to stop soon.
+// chunk is how many items a worker takes at a time: a few vectors full, and few enough to
+// share the work evenly and to stop soon.
 const chunk = 64
 
-// parallel calls what worker makes for 0 to n-1, on all processors.
-func parallel(ctx context.Context, n int, meter *meter, worker func() func(int) error) error {
+// parallel calls what worker makes for parts of 0 to n, on all processors.
+func parallel(ctx context.Context, n int, meter *meter, worker func() func(from, to int) error) error {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	failures := make([]error, min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk))
@@ -229,8 +274,9 @@ func parallel(ctx context.Context, n int, meter *meter, worker func() func(int) 
 				if from >= n {
 					return
 				}
-				failures[w] = doChunk(ctx, from, min(from+chunk, n), do)
-				meter.add(chunk)
+				to := min(from+chunk, n)
+				failures[w] = errors.Join(do(from, to), ctx.Err())
+				meter.add(to - from)
 			}
 		})
 	}
@@ -241,15 +287,6 @@ func parallel(ctx context.Context, n int, meter *meter, worker func() func(int) 
 		}
 	}
 	return nil
-}
-
-func doChunk(ctx context.Context, from, to int, do func(int) error) error {
-	for i := from; i < to; i++ {
-		if err := do(i); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
 }
 
 // meter counts hashes for a progress report.
