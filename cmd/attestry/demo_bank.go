@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/attestry/attestry/client"
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
 	"github.com/attestry/attestry/statement"
@@ -85,8 +86,12 @@ func (d *demo) verifyAtEndpoint(ctx context.Context) error {
 		return err
 	}
 	files := &verifycmd.Files{Bundle: d.answer.Bundle, Request: d.request, Openings: d.answer.Openings, Audience: "bank-a"}
+	server, err := client.New(address, client.Options{})
+	if err != nil {
+		return errors.Join(err, stop())
+	}
 	start := time.Now()
-	verdict, err := verifyAt(ctx, address, files)
+	verdict, err := verifyAt(ctx, server, files)
 	took := time.Since(start)
 	if err := errors.Join(err, stop()); err != nil {
 		return err

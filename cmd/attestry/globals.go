@@ -29,7 +29,9 @@ type globals struct {
 	Dir string `placeholder:"DIR" help:"The workspace ($$ATTESTRY_DIR, ./attestry-data); demo makes one there and keeps it."`
 	// AtRestKey names a file, never a key: other users see a command line.
 	AtRestKey string `placeholder:"FILE" help:"What opens a workspace that is encrypted at rest ($$ATTESTRY_AT_REST_KEY, $$ATTESTRY_AT_REST_KEY_COMMAND)."`
-	Server    string `placeholder:"URL" help:"Let a running server do it (verify alone, so far)."`
+	Server    string `placeholder:"URL" help:"Ask a running server (request send, status, fetch, verify)."`
+	// APIKey names a file, too.
+	APIKey string `placeholder:"FILE" name:"api-key" help:"The file of your organisation's API key at that server ($$ATTESTRY_API_KEY holds a key)."`
 
 	// configured is where the key of an encrypted workspace comes from, by a server's
 	// configuration.
@@ -42,9 +44,12 @@ type globals struct {
 // server would pass over.
 func (g *globals) AfterApply(ctx *kong.Context) error {
 	if g.Server == "" {
+		if g.APIKey != "" {
+			return errors.New("--api-key goes with --server")
+		}
 		return nil
 	}
-	if !strings.HasPrefix(ctx.Command(), "verify") {
+	if !canBeSent(ctx.Command()) {
 		return errors.New("--server: this command cannot be sent to a server in this version")
 	}
 	for _, flag := range []string{"log", "state"} {
@@ -56,6 +61,13 @@ func (g *globals) AfterApply(ctx *kong.Context) error {
 		return errors.New("--trust counts for nothing with --server: the server verifies against its own trust file (without --server it is done here, against yours)")
 	}
 	return nil
+}
+
+// canBeSent tells commands that a server can be asked for.
+func canBeSent(command string) bool {
+	return slices.ContainsFunc([]string{"verify", "request send", "status", "fetch"}, func(c string) bool {
+		return command == c || strings.HasPrefix(command, c+" ")
+	})
 }
 
 // Guard keeps results from being written over files of the workspace.
@@ -105,7 +117,7 @@ func hintOpen(err error) error {
 	case errors.Is(err, atrest.ErrWrongIdentity):
 		return cli.Hint(err, "it is another workspace's key, or an old one: take the key of a present recipient, or the escrow's (docs/operations.md, Encryption at rest)")
 	case errors.Is(err, workspace.ErrInUse):
-		return cli.Hint(err, "stop that process first, a running attestry serve for example: of a server only verify can be asked so far, with --server")
+		return cli.Hint(err, "stop that process first, a running attestry serve for example; what a server can be asked for goes with --server")
 	}
 	return err
 }

@@ -23,9 +23,11 @@ type commands struct {
 	Demo     demoCmd      `cmd:"" help:"Watch an agency, a bank and an auditor, end to end, on a real county's data."`
 	Init     initCmd      `cmd:"" help:"Make a workspace: ledger, keys, development keys of the circuits."`
 	Registry registryCmds `cmd:"" help:"Create, fill, commit and look at registries."`
-	Request  requestCmds  `cmd:"" help:"Write requests."`
+	Request  requestCmds  `cmd:"" help:"Write requests, and send them to a server."`
 	Prove    proveCmd     `cmd:"" help:"Answer a request with a bundle."`
 	Verify   verifyCmd    `cmd:"" help:"Verify a bundle."`
+	Status   statusCmd    `cmd:"" help:"See how far requests are that were sent to a server."`
+	Fetch    fetchCmd     `cmd:"" help:"Fetch the answer to a request that was sent to a server."`
 	Holder   holderCmds   `cmd:"" help:"Make the keys of a record's holder."`
 	Record   recordCmds   `cmd:"" help:"Open records to their holders."`
 	Grant    grantCmds    `cmd:"" help:"Issue, show and revoke the grants under which banks ask."`
@@ -82,13 +84,15 @@ func (*registryCmds) Help() string {
 }
 
 type requestCmds struct {
-	New requestNewCmd `cmd:"" help:"Complete a request: what a bank sends to an agency."`
+	New  requestNewCmd  `cmd:"" help:"Complete a request: what a bank sends to an agency."`
+	Send requestSendCmd `cmd:"" help:"Send a completed request to a server."`
 }
 
 func (*requestCmds) Help() string {
 	return `Examples:
 
-    attestry request new question.yaml -o request.json`
+    attestry request new question.yaml -o request.json
+    attestry --server https://registry.example.org request send request.json`
 }
 
 type trustCmds struct {

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
 
 	"filippo.io/age"
 
+	"github.com/attestry/attestry/client"
 	"github.com/attestry/attestry/internal/cli"
-	"github.com/attestry/attestry/verifier"
 )
 
 type openingsCmds struct {
@@ -41,8 +39,6 @@ Examples:
     attestry openings open openings.age --key bank.key -o openings.json`
 }
 
-var errSealedOpenings = errors.New("not openings that are sealed to this key")
-
 func (c *openingsOpenCmd) Run(env *cli.Env) error {
 	err := cli.Distinct([]cli.Named{{What: "the sealed openings", File: c.Sealed}, {What: "the key", File: c.Key}}, []cli.Named{{What: "the openings", File: c.Out}})
 	if err != nil {
@@ -56,7 +52,7 @@ func (c *openingsOpenCmd) Run(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	plain, err := unseal(sealed, identities)
+	plain, err := client.Unseal(sealed, identities...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cli.FileName(c.Sealed), err)
 	}
@@ -64,22 +60,6 @@ func (c *openingsOpenCmd) Run(env *cli.Env) error {
 		return err
 	}
 	return env.Print("openings in %s", c.Out)
-}
-
-// unseal decrypts openings. Its errors say nothing of what is in them.
-func unseal(sealed []byte, identities []age.Identity) ([]byte, error) {
-	r, err := age.Decrypt(bytes.NewReader(sealed), identities...)
-	if err != nil {
-		return nil, errSealedOpenings
-	}
-	plain, err := io.ReadAll(r)
-	if err != nil {
-		return nil, errSealedOpenings
-	}
-	if _, err := verifier.ParseOpenings(plain); err != nil {
-		return nil, fmt.Errorf("%w: what is in it is no openings file", errSealedOpenings)
-	}
-	return plain, nil
 }
 
 // sealingKey is the file of a bank's identity: as age-keygen writes it, so that age reads

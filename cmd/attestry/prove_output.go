@@ -25,10 +25,12 @@ const (
 // openings and pledge are nil where they are not asked for.
 type outputs struct{ bundle, openings, pledge *cli.Output }
 
+var errSamePlace = errors.New("the bundle and the openings go to the same place: whoever verifies must not get the openings")
+
 // prepareOutputs refuses, and finds out, what would keep the files from being written.
 func (c *proveCmd) prepareOutputs(env *cli.Env) (*outputs, error) {
 	if c.Openings != "" && filepath.Clean(c.Openings) == filepath.Clean(c.Out) {
-		return nil, errors.New("the bundle and the openings go to the same place: whoever verifies must not get the openings")
+		return nil, errSamePlace
 	}
 	err := cli.Distinct(
 		[]cli.Named{

@@ -81,7 +81,7 @@ func warnSettings(env *cli.Env, c config.Config) {
 	for _, w := range c.Warnings() {
 		env.Warn("%s", w)
 	}
-	known := []string{dirVariable, trustVariable, auditorKeyVariable, keyVariable, keyCommandVariable, c.AtRest.Env}
+	known := []string{dirVariable, trustVariable, apiKeyVariable, auditorKeyVariable, keyVariable, keyCommandVariable, c.AtRest.Env}
 	if names := config.Strangers(os.Environ(), known...); len(names) > 0 {
 		env.Warn("no setting has the environment variable %s", strings.Join(names, ", "))
 	}

@@ -27,7 +27,11 @@ func (c *verifyCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := verifyAt(ctx, g.Server, files)
+	server, err := g.client(env)
+	if err != nil {
+		return err
+	}
+	verdict, err := verifyAt(ctx, server, files)
 	if err != nil {
 		return err
 	}
