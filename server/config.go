@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -48,6 +50,11 @@ type Config struct {
 	Service *service.Service
 	// Directory lists the organisations, for their operator to change.
 	Directory *access.Directory
+	// TLS is what Serve speaks on its listener; nil: plain HTTP.
+	TLS *tls.Config
+	// TrustedProxies are those whose X-Forwarded-For is believed. To all other peers, and
+	// without any, a client's address is that of its connection.
+	TrustedProxies []netip.Prefix
 	// OwnTrust says that Trust is the workspace's own: it follows the registries that
 	// are made through the server.
 	OwnTrust bool
@@ -122,6 +129,10 @@ const (
 	// idleTimeout keeps a connection for an asker's next bundle, and not for ever.
 	idleTimeout = 2 * time.Minute
 )
+
+// maxStreams is how many requests an HTTP/2 connection may have in progress: more than a
+// client needs, and less than would let few connections hold what many may.
+const maxStreams = 64
 
 const (
 	// DefaultDrainTimeout is enough for any request that writeTimeout allows to

@@ -24,8 +24,7 @@ func (s *Server) newRouter(document *openapi3.T) (*echo.Echo, error) {
 		return nil, err
 	}
 	e := echo.New()
-	// The default trusts X-Forwarded-For, which any client can send.
-	e.IPExtractor = echo.ExtractIPDirect()
+	e.IPExtractor = addresses(s.config.TrustedProxies)
 	e.HTTPErrorHandler = s.writeProblem
 	e.Binder = strictBinder{}
 	e.Use(requestID, s.accessLog, s.recoverPanics, securityHeaders, onePath, allowedMethods)

@@ -23,13 +23,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	server := s.httpServer(base)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- s.accept(server, l) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
 	return s.drain(base, server)
+}
+
+// accept serves a listener's connections, over TLS where that is configured.
+func (s *Server) accept(server *http.Server, l net.Listener) error {
+	if s.config.TLS == nil {
+		return server.Serve(l)
+	}
+	return server.ServeTLS(l, "", "")
 }
 
 func (s *Server) httpServer(base context.Context) *http.Server {
@@ -40,6 +48,8 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 		WriteTimeout:      s.limits.write,
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    s.limits.header,
+		TLSConfig:         s.config.TLS,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}

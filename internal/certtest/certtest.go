@@ -22,7 +22,7 @@ type Authority struct {
 	Certificate *x509.Certificate
 	// PEM is the certificate as a file has it.
 	PEM []byte
-	key crypto.Signer
+	Key crypto.Signer
 }
 
 // NewAuthority makes an authority.
@@ -32,8 +32,8 @@ func NewAuthority(t testing.TB, name string) *Authority {
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		NotBefore: time.Now().AddDate(-10, 0, 0), NotAfter: time.Now().AddDate(10, 0, 0),
 	}
-	a := &Authority{key: NewKey(t)}
-	a.PEM = sign(t, template, template, a.key.Public(), a.key)
+	a := &Authority{Key: NewKey(t)}
+	a.PEM = sign(t, template, template, a.Key.Public(), a.Key)
 	a.Certificate = parse(t, a.PEM)
 	return a
 }
@@ -55,7 +55,7 @@ type Issued struct {
 }
 
 // Issue issues a certificate.
-func (a *Authority) Issue(t testing.TB, l Leaf) Issued {
+func (a *Authority) Issue(t testing.TB, l Leaf) *Issued {
 	t.Helper()
 	if l.Key == nil {
 		l.Key = NewKey(t)
@@ -73,7 +73,7 @@ func (a *Authority) Issue(t testing.TB, l Leaf) Issued {
 		Subject: pkix.Name{CommonName: l.Name}, NotBefore: l.NotBefore, NotAfter: l.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: l.Usage, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
-	i := Issued{Cert: sign(t, template, a.Certificate, l.Key.Public(), a.key)}
+	i := &Issued{Cert: sign(t, template, a.Certificate, l.Key.Public(), a.Key)}
 	der, err := x509.MarshalPKCS8PrivateKey(l.Key)
 	if err == nil {
 		i.Key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 type Options struct {
 	// Directory lists the organisations and their credentials. It is needed.
 	Directory *Directory
+	// ClientCAs gives the authorities whose client certificates count now. They are asked
+	// for each request: a connection, and a session that is resumed, may be older than the
+	// file that names them. Nil, or a nil pool: no certificate counts.
+	ClientCAs func() *x509.CertPool
 	// Failures bounds how often one client's address may present a false credential.
 	Failures FailureLimit
 	// Now is the clock; nil: time.Now.
@@ -27,6 +32,7 @@ type Options struct {
 // Authenticator finds the principal of a request. It is safe for concurrent use.
 type Authenticator struct {
 	directory *Directory
+	clientCAs func() *x509.CertPool
 	failures  *failures
 	now       func() time.Time
 }
@@ -39,11 +45,14 @@ func NewAuthenticator(o Options) (*Authenticator, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.ClientCAs == nil {
+		o.ClientCAs = func() *x509.CertPool { return nil }
+	}
 	f, err := newFailures(o.Failures)
 	if err != nil {
 		return nil, err
 	}
-	return &Authenticator{directory: o.Directory, failures: f, now: o.Now}, nil
+	return &Authenticator{directory: o.Directory, clientCAs: o.ClientCAs, failures: f, now: o.Now}, nil
 }
 
 // Authenticate gives who a request is from, by its Authorization header, by the client
@@ -134,19 +143,19 @@ func sameSecret(proof string, s secret) bool {
 
 func (a *Authenticator) byCertificate(r *http.Request) (*Principal, error) {
 	leaf := r.TLS.PeerCertificates[0]
+	if err := issued(r.TLS.PeerCertificates, a.clientCAs(), a.now()); err != nil {
+		return nil, err
+	}
 	var record record
 	var o Organisation
 	err := a.directory.db.View(func(tx *bbolt.Tx) (err error) {
-		record, err = certificateRecord(tx, leaf, len(r.TLS.VerifiedChains) > 0)
+		record, err = certificateRecord(tx, leaf)
 		if err == nil {
 			o, err = organisation(tx, record.Organisation)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := inTime(leaf, a.now()); err != nil {
 		return nil, err
 	}
 	return a.admit(record, o)

@@ -11,17 +11,22 @@ import (
 )
 
 // BindCertificate makes a client certificate a credential: by its public key
-// (KindCertificate), so that whoever holds the private key is the organisation, whatever
-// authority issued the certificate; or by its subject (KindSubject), so that every
-// certificate of exactly that subject is, if the authority that the server's TLS names
-// issued it. It fails with [ErrInvalid], with [ErrNotFound] where there is no such organisation, and with
-// [ErrExists] where the same is bound already and counts.
+// (KindCertificate), so that whoever holds the private key is the organisation, with this
+// certificate or a later one for the same key; or by its subject (KindSubject), so that every
+// certificate of exactly that subject is. Either way one of the authorities that the
+// server's TLS names has to have issued what a client shows. It fails with [ErrInvalid],
+// with [ErrNotFound] where there is no such organisation, and with [ErrExists] where the same
+// is bound already and counts.
 func (d *Directory) BindCertificate(n NewKey, kind Kind, certificate *x509.Certificate) (Key, error) {
 	if kind != KindCertificate && kind != KindSubject {
 		return Key{}, fmt.Errorf("%w: a certificate is bound as %s or %s", ErrInvalid, KindCertificate, KindSubject)
 	}
 	if kind == KindSubject && certificate.Subject.String() == "" {
 		return Key{}, fmt.Errorf("%w: the certificate has no subject", ErrInvalid)
+	}
+	if err := inTime(certificate, d.now()); err != nil {
+		return Key{}, fmt.Errorf("%w: the certificate's time is over or has not begun (%s to %s)", ErrInvalid,
+			certificate.NotBefore.UTC().Format(time.RFC3339), certificate.NotAfter.UTC().Format(time.RFC3339))
 	}
 	proof := proofOf(kind, certificate)
 	r, err := d.newRecord(n, kind, proof)
@@ -66,14 +71,9 @@ func certificateIndex(kind Kind, proof [sha256.Size]byte) []byte {
 }
 
 // certificateRecord finds whose a certificate is that a client has shown, and proved in
-// the handshake to have the private key of. Its subject counts only where the chain was
-// verified.
-func certificateRecord(tx *bbolt.Tx, certificate *x509.Certificate, verified bool) (record, error) {
-	kinds := []Kind{KindCertificate}
-	if verified {
-		kinds = append(kinds, KindSubject)
-	}
-	for _, kind := range kinds {
+// the handshake to have the private key of.
+func certificateRecord(tx *bbolt.Tx, certificate *x509.Certificate) (record, error) {
+	for _, kind := range []Kind{KindCertificate, KindSubject} {
 		id := tx.Bucket([]byte(certificatesBucket)).Get(certificateIndex(kind, proofOf(kind, certificate)))
 		if id != nil {
 			return findRecord(tx, string(id))
@@ -82,8 +82,32 @@ func certificateRecord(tx *bbolt.Tx, certificate *x509.Certificate, verified boo
 	return record{}, ErrBadCredential
 }
 
-// inTime holds a certificate to its own validity: a connection may outlive it, and one
-// that is bound by its key was never verified.
+// issued wants one of the authorities to have issued the first of the certificates that a
+// client has shown, as a client's, and it to be valid now. It fails with
+// [ErrBadCredential], and with [ErrExpired] where that is all that is wrong with it.
+func issued(shown []*x509.Certificate, authorities *x509.CertPool, now time.Time) error {
+	if authorities == nil {
+		return ErrBadCredential
+	}
+	between := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		between.AddCert(c)
+	}
+	leaf := shown[0]
+	late := inTime(leaf, now)
+	if late != nil {
+		now = leaf.NotAfter // to tell what is expired from what is false
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: authorities, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return ErrBadCredential
+	}
+	return late
+}
+
+// inTime fails with [ErrExpired] where a certificate is not valid now.
 func inTime(certificate *x509.Certificate, now time.Time) error {
 	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return ErrExpired
