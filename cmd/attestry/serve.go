@@ -30,6 +30,9 @@ type serveCmd struct {
 	Listen     string `placeholder:"ADDRESS" help:"Where to listen (127.0.0.1:8080); port 0 takes a free one."`
 	VerifyOnly bool   `help:"Serve verification alone: no log, and with --trust no workspace."`
 	Trust      string `placeholder:"TRUST.json" help:"What to verify against. Default: what trust export would write."`
+	TLSCert    string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS, with this certificate's chain (PEM); read again when it changes."`
+	TLSKey     string `name:"tls-key" placeholder:"FILE" help:"The certificate's private key (PEM), mode 0600."`
+	ClientCA   string `name:"tls-client-ca" placeholder:"FILE" help:"Who may issue clients' certificates (PEM): mutual TLS for clients that have one."`
 }
 
 func (*serveCmd) Help() string {
@@ -38,7 +41,7 @@ func (*serveCmd) Help() string {
 Examples:
 
     attestry serve
-    attestry serve --listen :8443 --trust trust.json
+    attestry serve --listen :8443 --tls-cert server.crt --tls-key server.key
     attestry serve --verify-only --trust trust.json
     attestry serve --config /etc/attestry/attestry.yaml`
 }
@@ -48,7 +51,10 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err != nil {
 		return err
 	}
-	s := newService(env, settings)
+	s, err := newService(env, settings)
+	if err != nil {
+		return err
+	}
 	if settings.VerifyOnly {
 		return c.verifyOnly(ctx, env, g, s)
 	}
@@ -59,7 +65,9 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 // directory from it.
 func (c *serveCmd) read(env *cli.Env, g *globals) (config.Config, error) {
 	flags := map[string]string{}
-	for path, value := range map[string]string{"dir": g.Dir, "listen": c.Listen, "trust": c.Trust} {
+	for path, value := range map[string]string{
+		"dir": g.Dir, "listen": c.Listen, "trust": c.Trust, "tls.cert": c.TLSCert, "tls.key": c.TLSKey, "tls.client_ca": c.ClientCA,
+	} {
 		if value != "" {
 			flags[path] = value
 		}

@@ -38,7 +38,7 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 	if c.Directory, err = directory(w); err != nil {
 		return nil, err
 	}
-	if c.Access, err = access.NewAuthenticator(access.Options{Directory: c.Directory}); err != nil {
+	if c.Access, err = access.NewAuthenticator(access.Options{Directory: c.Directory, ClientCAs: s.clientCAs}); err != nil {
 		return nil, err
 	}
 	q, err := s.open(w, c)

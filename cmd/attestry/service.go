@@ -15,6 +15,7 @@ import (
 	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/server"
 	"github.com/attestry/attestry/server/metrics"
+	"github.com/attestry/attestry/server/transport"
 )
 
 // service is a server with what it needs around it, as its configuration says.
@@ -23,14 +24,16 @@ type service struct {
 	settings config.Config
 	log      *slog.Logger
 	metrics  *metrics.Metrics // nil where nobody can ask for them
+	tls      *transport.TLS   // nil where it speaks plain HTTP
 }
 
-func newService(env *cli.Env, settings config.Config) *service {
-	s := &service{env: env, settings: settings, log: newLogger(env, settings.Log)}
+func newService(env *cli.Env, settings config.Config) (s *service, err error) {
+	s = &service{env: env, settings: settings, log: newLogger(env, settings.Log)}
 	if settings.Private.Listen != "" {
 		s.metrics = metrics.New()
 	}
-	return s
+	s.tls, err = openTLS(settings.TLS, s.log)
+	return s, err
 }
 
 var errUnavailable = errors.New("this version does not have it yet")
@@ -42,7 +45,7 @@ func unavailable(c config.Config) error {
 		path      string
 		is, wants any
 	}{
-		{"tls", c.TLS, d.TLS}, {"auth", c.Auth, d.Auth},
+		{"auth", c.Auth, d.Auth},
 		{"budget", c.Budget, d.Budget}, {"tracing", c.Tracing, d.Tracing},
 	}
 	for _, s := range heeded {
@@ -76,8 +79,10 @@ type serveResult struct {
 // run serves until ctx ends. What c leaves out of the settings is added.
 func (s *service) run(ctx context.Context, c server.Config) error {
 	c.Logger, c.Metrics = s.log, s.metrics
+	c.TrustedProxies = s.settings.Proxies()
 	c.Verifications, c.BodyBytes = s.settings.Limits.Verifications, int64(s.settings.Limits.BodyMiB)<<20
 	c.DrainDelay, c.DrainTimeout = s.settings.Drain.Delay, s.settings.Drain.Timeout
+	s.secure(&c)
 	public, err := server.New(c)
 	if err != nil {
 		return err
@@ -94,6 +99,9 @@ func (s *service) run(ctx context.Context, c server.Config) error {
 	defer stop()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	if s.tls != nil {
+		serving.Go(func() { s.tls.Watch(private) })
+	}
 	if l.private != nil {
 		serving.Go(func() {
 			if err := server.ServePrivate(private, l.private, server.NewPrivate(s.metrics, s.settings.Private.Pprof), s.log); err != nil {
@@ -136,6 +144,9 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // say says where it listens.
 func (s *service) say(l listeners) error {
 	said := serveResult{Listening: "http://" + l.public.Addr().String()}
+	if s.tls != nil {
+		said.Listening = "https://" + l.public.Addr().String()
+	}
 	if l.private != nil {
 		said.Private = "http://" + l.private.Addr().String()
 	}

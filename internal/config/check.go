@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func (r *reading) check() error {
 	c.listeners()
 	c.tls()
 	for i, p := range r.Auth.OIDC {
-		c.oidc(fmt.Sprintf("auth.oidc[%d]", i), p)
+		c.oidc(i, p)
 	}
 	c.queue()
 	c.rest()
@@ -44,6 +45,11 @@ func (r *reading) check() error {
 
 func (c *checking) listeners() {
 	c.address("listen", c.Listen)
+	for i, text := range c.TrustedProxies {
+		if _, err := proxy(text); err != nil {
+			c.wrong(fmt.Sprintf("trusted_proxies[%d]", i), "%v", err)
+		}
+	}
 	if c.Private.Listen != "" {
 		c.address("private.listen", c.Private.Listen)
 		if c.Private.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
@@ -65,6 +71,33 @@ func (c *checking) address(path, address string) {
 	}
 }
 
+// proxy reads an address or a network.
+func proxy(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !a.Is4In6() {
+		return a.Prefix(a.BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil || p.Addr().Is4In6():
+		return p, fmt.Errorf("%q is no address or network such as 10.0.0.7 or 10.1.0.0/16", text)
+	case p.Bits() == 0:
+		return p, fmt.Errorf("%s is everybody: then anybody can be any address", text)
+	case p != p.Masked():
+		return p, fmt.Errorf("%s has bits beyond its length: is %s meant?", text, p.Masked())
+	}
+	return p, nil
+}
+
+// Proxies gives the networks of the trusted proxies.
+func (c Config) Proxies() (all []netip.Prefix) {
+	for _, text := range c.TrustedProxies {
+		if p, err := proxy(text); err == nil { // as was checked
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 func (c *checking) tls() {
 	switch {
 	case c.TLS.Cert == "" && c.TLS.Key != "":
@@ -76,7 +109,8 @@ func (c *checking) tls() {
 	}
 }
 
-func (c *checking) oidc(path string, p OIDC) {
+func (c *checking) oidc(i int, p OIDC) {
+	path := fmt.Sprintf("auth.oidc[%d]", i)
 	c.url(path+".issuer", p.Issuer)
 	if p.Audience == "" {
 		c.wrong(path+".audience", "it is needed: else tokens for others would be taken")
@@ -84,9 +118,19 @@ func (c *checking) oidc(path string, p OIDC) {
 	if p.OrganisationClaim == "" {
 		c.wrong(path+".organisation_claim", "it is needed: which claim names the organisation?")
 	}
-	if slices.IndexFunc(c.Auth.OIDC, func(o OIDC) bool { return o.Issuer == p.Issuer && o.Audience == p.Audience }) < slices.Index(c.Auth.OIDC, p) {
-		c.wrong(path+".issuer", "twice with the same audience")
+	for j, id := range p.Organisations {
+		if !isOrganisation(id) || slices.Contains(p.Organisations[:j], id) {
+			c.wrong(fmt.Sprintf("%s.organisations[%d]", path, j), "%q is no organisation's id, or named twice", id)
+		}
 	}
+	if slices.ContainsFunc(c.Auth.OIDC[:i], func(o OIDC) bool { return o.Issuer == p.Issuer }) {
+		c.wrong(path+".issuer", "twice")
+	}
+}
+
+// isOrganisation tells whether a text has the form of an organisation's id.
+func isOrganisation(id string) bool {
+	return regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString(id)
 }
 
 // url wants one that nobody on the way can change: https, but to this machine itself.

@@ -34,6 +34,11 @@ type Config struct {
 	// Where to listen: host and port. An address that others can reach should have tls, or a
 	// proxy that speaks TLS before it: credentials travel in headers.
 	Listen string `yaml:"listen"`
+	// Addresses and networks (10.0.0.7, 10.1.0.0/16) of proxies before the server. Clients
+	// behind them are told apart by X-Forwarded-For, to which each proxy has to append the
+	// address that it was called from; from anybody else the header counts for nothing. In
+	// the file alone, not in the environment.
+	TrustedProxies []string `yaml:"trusted_proxies"`
 	// Serve verification alone: no log, no credentials, and of all that follows only trust,
 	// tls, private, limits, drain, tracing and log count.
 	VerifyOnly bool `yaml:"verify_only"`
@@ -59,13 +64,16 @@ type Config struct {
 // TLS is what the listener speaks. Without a certificate it speaks plain HTTP.
 type TLS struct {
 	// The certificate chain (PEM). It is read again when the file changes, so that a
-	// renewal needs no restart.
+	// renewal needs no restart; where the new one cannot be used, the former stays. TLS 1.3
+	// alone is spoken: in 1.2 clients' certificates travel in the clear.
 	Cert string `yaml:"cert"`
 	// The certificate's private key (PEM), readable by the server's user alone.
 	Key string `yaml:"key"`
 	// Certificates (PEM) of who may issue clients' certificates: mutual TLS for those who
-	// have one. A client without one is asked for another credential. Whoever holds a
-	// key of this file can be any organisation whose certificates are known by subject.
+	// have one, and whose certificate is bound to an organisation (attestry cert bind). A
+	// client without one is asked for another credential. Whoever holds a key of this file
+	// can be any organisation whose certificates are bound by subject. Read again as cert is:
+	// whom it names no longer is refused within seconds, on open connections too.
 	ClientCA string `yaml:"client_ca"`
 }
 
@@ -79,13 +87,17 @@ type Auth struct {
 
 // OIDC is one identity provider.
 type OIDC struct {
-	// The issuer's URL, where /.well-known/openid-configuration is found. It is fetched when
-	// the server starts.
+	// The issuer's URL, where /.well-known/openid-configuration is found. While it gives no
+	// answer its tokens get 503; other credentials are good meanwhile.
 	Issuer string `yaml:"issuer"`
 	// Which audience its tokens must name: this server's, and nobody else's.
 	Audience string `yaml:"audience"`
-	// The claim that names the organisation.
+	// The claim that names the organisation, by its id, in one text. The organisation's role
+	// counts, whatever else a token says.
 	OrganisationClaim string `yaml:"organisation_claim"`
+	// The organisations that it may speak for. Empty: all of them, operators too. A bank's own
+	// provider should have that bank alone.
+	Organisations []string `yaml:"organisations"`
 }
 
 // Private is a second listener for whoever operates the server: /metrics and, if wanted,

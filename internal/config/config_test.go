@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -144,6 +145,14 @@ func TestRefused(t *testing.T) {
 		"auth: {oidc: [{issuer: \"https://id.example\", audience: a}]}":                                                                                            "auth.oidc[0].organisation_claim: it is needed",
 		"auth: {oidc: [{issuer: \"https://a:b@id.example\", audience: a, organisation_claim: o}]}":                                                                 "auth.oidc[0].issuer: it is not a URL",
 		"auth: {oidc: [{issuer: \"https://i.example\", audience: a, organisation_claim: o}, {issuer: \"https://i.example\", audience: a, organisation_claim: p}]}": "auth.oidc[1].issuer: twice",
+		"trusted_proxies: [10.0.0.300]":                    `trusted_proxies[0]: "10.0.0.300" is no address or network`,
+		"trusted_proxies: [10.0.0.1, \"::ffff:10.0.0.1\"]": `trusted_proxies[1]: "::ffff:10.0.0.1" is no address`,
+		"trusted_proxies: [\"fe80::1%eth0\"]":              "is no address",
+		"trusted_proxies: [0.0.0.0/0]":                     "trusted_proxies[0]: 0.0.0.0/0 is everybody",
+		"trusted_proxies: [10.0.0.1/8]":                    "has bits beyond its length: is 10.0.0.0/8 meant?",
+		"trusted_proxies: 10.0.0.0/8":                      "trusted_proxies is to be a list",
+		"auth: {oidc: [{issuer: \"https://i.example\", audience: a, organisation_claim: o, organisations: [Bank]}]}":           `auth.oidc[0].organisations[0]: "Bank" is no organisation's id`,
+		"auth: {oidc: [{issuer: \"https://i.example\", audience: a, organisation_claim: o, organisations: [bank-a, bank-a]}]}": `auth.oidc[0].organisations[1]: "bank-a" is no organisation's id, or named twice`,
 		"queue: {workers: -1}":                             "queue.workers: -1 is less than 0",
 		"queue: {jobs: 0}":                                 "queue.jobs: 0 is less than 1",
 		"queue: {jobs: 10}":                                "queue.jobs_per_organisation: more than queue.jobs",
@@ -255,7 +264,11 @@ func TestShow(t *testing.T) {
 		c.Trust = words.Draw(rt, "trust")
 		c.Queue.Deadline = time.Duration(rapid.Int64Range(0, 1e15).Draw(rt, "deadline"))
 		c.Tracing.Sample = rapid.Float64Range(0, 1).Draw(rt, "sample")
-		c.Auth.OIDC = []OIDC{{"https://id.example", words.Draw(rt, "audience") + "a", "b"}, {"https://id.example", "c", "d"}}
+		c.Auth.OIDC = []OIDC{
+			{Issuer: "https://id.example", Audience: words.Draw(rt, "audience") + "a", OrganisationClaim: "b", Organisations: []string{"bank-a", "bank-b"}},
+			{Issuer: "https://id.example", Audience: "c", OrganisationClaim: "d"},
+		}
+		c.TrustedProxies = []string{"10.0.0.0/8", "::1"}
 		c.AtRest.Command = rapid.SliceOfN(words, 1, 3).Draw(rt, "command")
 		r := &reading{Default(), "f", map[string]string{}}
 		if err := r.readYAML(c.YAML()); err != nil {
@@ -267,6 +280,19 @@ func TestShow(t *testing.T) {
 	})
 	if m := Default().Map(); m["queue"].(map[string]any)["backoff"] != "1s" || m["listen"] != "127.0.0.1:8080" {
 		t.Errorf("%v", m)
+	}
+}
+
+func TestProxies(t *testing.T) {
+	c, err := Read(file(t, "trusted_proxies: [10.1.0.0/16, 192.0.2.7, \"2001:db8::/32\", \"::1\"]"), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(c.Proxies()); got != "[10.1.0.0/16 192.0.2.7/32 2001:db8::/32 ::1/128]" {
+		t.Error(got)
+	}
+	if got := Default().Proxies(); got != nil {
+		t.Error(got)
 	}
 }
 

@@ -71,7 +71,7 @@ func (r *reading) override(environ []string, flags map[string]string) error {
 	}
 	return eachText("", reflect.ValueOf(&r.Config).Elem(), func(path string, v reflect.Value) error {
 		text, ok := flags[path]
-		place := "--" + strings.ReplaceAll(path, "_", "-")
+		place := "--" + strings.NewReplacer("_", "-", ".", "-").Replace(path)
 		if !ok {
 			text, ok = values[Variable(path)]
 			place = Variable(path)
