@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,13 @@ type Options struct {
 	// for each request: a connection, and a session that is resumed, may be older than the
 	// file that names them. Nil, or a nil pool: no certificate counts.
 	ClientCAs func() *x509.CertPool
+	// Issuers are those whose tokens count.
+	Issuers []Issuer
+	// Client asks issuers for their keys; nil: one of the standard library. Redirects are
+	// not followed.
+	Client *http.Client
+	// Log is told when an issuer gives no answer; nil: nobody is.
+	Log *slog.Logger
 	// Failures bounds how often one client's address may present a false credential.
 	Failures FailureLimit
 	// Now is the clock; nil: time.Now.
@@ -33,6 +41,7 @@ type Options struct {
 type Authenticator struct {
 	directory *Directory
 	clientCAs func() *x509.CertPool
+	issuers   map[string]*issuer
 	failures  *failures
 	now       func() time.Time
 }
@@ -48,11 +57,18 @@ func NewAuthenticator(o Options) (*Authenticator, error) {
 	if o.ClientCAs == nil {
 		o.ClientCAs = func() *x509.CertPool { return nil }
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	f, err := newFailures(o.Failures)
 	if err != nil {
 		return nil, err
 	}
-	return &Authenticator{directory: o.Directory, clientCAs: o.ClientCAs, failures: f, now: o.Now}, nil
+	issuers, err := newIssuers(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Authenticator{directory: o.Directory, clientCAs: o.ClientCAs, issuers: issuers, failures: f, now: o.Now}, nil
 }
 
 // Authenticate gives who a request is from, by its Authorization header, by the client
@@ -111,7 +127,10 @@ func isToken(s string) bool {
 	return s != "" && len(s) <= maxToken && !strings.ContainsFunc(strings.TrimRight(s, "="), foreign)
 }
 
-func (a *Authenticator) byToken(_ context.Context, token string) (*Principal, error) {
+func (a *Authenticator) byToken(ctx context.Context, token string) (*Principal, error) {
+	if !strings.HasPrefix(token, tokenPrefix) && len(a.issuers) > 0 {
+		return a.byIssuer(ctx, token)
+	}
 	id, s, ok := parseToken(token)
 	if !ok {
 		return nil, ErrBadCredential

@@ -32,7 +32,7 @@ func (r *Refusal) Unwrap() error { return r.cause }
 const (
 	realm = `Bearer realm="attestry"`
 	// unavailableRetry is what a client is told to wait while an issuer does not answer.
-	unavailableRetry = 10 * time.Second
+	unavailableRetry = fetchEvery
 )
 
 // Require gives what stands before an operation: it refuses requests that the rule does
@@ -106,7 +106,7 @@ func refuse(c echo.Context, err error) error {
 	detail := ""
 	switch {
 	case errors.Is(err, ErrNoCredential):
-		challenge, detail = realm, "this needs a credential: an API key as Authorization: Bearer, or a client certificate"
+		challenge, detail = realm, "this needs a credential: an API key or an issuer's token as Authorization: Bearer, or a client certificate"
 	case errors.Is(err, ErrBadCredential):
 		detail = "the credential is not good"
 	case errors.Is(err, ErrExpired):
