@@ -31,7 +31,7 @@ type configCheckCmd struct {
 }
 
 func (*configCheckCmd) Help() string {
-	return `Reads a configuration file as attestry serve does, under the environment's variables, and says everything that is wrong with it, with line and column: settings that there are none of, values out of bounds, settings that contradict each other, files that are missing. Exit code 2: serve would not start.
+	return `Reads a configuration file as attestry serve does, under the environment's variables, and says everything that is wrong with it, with line and column: settings that there are none of, values out of bounds, settings that contradict each other, files that are missing, certificates that have expired or belong to another key. Exit code 2: serve would not start.
 
 Examples:
 
@@ -48,6 +48,9 @@ func (c *configCheckCmd) Run(env *cli.Env) error {
 	settings, err := config.Read(c.File, os.Environ(), nil)
 	if err == nil {
 		err = errors.Join(unavailable(settings), checkFiles(settings))
+	}
+	if err == nil {
+		_, err = openTLS(settings.TLS, nil)
 	}
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server"
-	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/metrics"
 	rules "github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/workspace"
@@ -38,7 +37,7 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 	if c.Directory, err = directory(w); err != nil {
 		return nil, err
 	}
-	if c.Access, err = access.NewAuthenticator(access.Options{Directory: c.Directory, ClientCAs: s.clientCAs}); err != nil {
+	if c.Access, err = s.authenticator(c.Directory); err != nil {
 		return nil, err
 	}
 	q, err := s.open(w, c)
@@ -48,6 +47,7 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 	c.Ready = append(c.Ready, server.Check{Name: "queue", Holds: func(context.Context) error { return q.Ready() }})
 	c.OwnTrust = s.settings.Trust == ""
 	var working sync.WaitGroup
+	working.Go(func() { _ = c.Access.CheckIssuers(ctx) }) // which tells the log
 	working.Go(func() {
 		if err := c.Service.Run(ctx); err != nil && ctx.Err() == nil {
 			fail(fmt.Errorf("the queue: %w", err))

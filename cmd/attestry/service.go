@@ -45,7 +45,6 @@ func unavailable(c config.Config) error {
 		path      string
 		is, wants any
 	}{
-		{"auth", c.Auth, d.Auth},
 		{"budget", c.Budget, d.Budget}, {"tracing", c.Tracing, d.Tracing},
 	}
 	for _, s := range heeded {

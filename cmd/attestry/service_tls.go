@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"log/slog"
 
 	"github.com/attestry/attestry/internal/config"
@@ -16,14 +15,6 @@ func openTLS(c config.TLS, log *slog.Logger) (*transport.TLS, error) {
 		return nil, nil
 	}
 	return transport.Open(transport.Options{Cert: c.Cert, Key: c.Key, ClientCA: c.ClientCA, Log: log})
-}
-
-// clientCAs gives the authorities of clients' certificates, as they are now.
-func (s *service) clientCAs() *x509.CertPool {
-	if s.tls == nil {
-		return nil
-	}
-	return s.tls.ClientCAs()
 }
 
 // secure has a server speak TLS, if its configuration says so, and watches the certificate.
