@@ -120,6 +120,7 @@ func TestConditionalReads(t *testing.T) {
 	x := newWorld(t, service.Config{Automatic: service.AutomaticAll}).start()
 	r, _ := x.answeredRequest("bank-a", "registry: titles\nkey: PARCEL-K1\nonce: mortgage\naudience: bank-a\n")
 	want[api.IssuedWebhook](x, 200, "bank-a", "PUT", "/v1/webhook", `{"url":"https://bank.example/hook"}`)
+	grant := x.grant(annasGrant)
 	pledge := want[api.PledgePage](x, 200, "bank-a", "GET", "/v1/pledges", "").Items[0]
 	fill := func(path string) string {
 		id := r.Id
@@ -128,7 +129,11 @@ func TestConditionalReads(t *testing.T) {
 		} else if strings.HasPrefix(path, "/v1/jobs") {
 			id = r.Job
 		}
-		return strings.NewReplacer("{id}", id, "{registry}", "titles", "{index}", fmt.Sprint(pledge.Index), "{number}", "1", "{organisation}", "bank-a").Replace(path)
+		index := pledge.Index
+		if strings.HasPrefix(path, "/v1/grants") {
+			index = grant.Index
+		}
+		return strings.NewReplacer("{id}", id, "{registry}", "titles", "{index}", fmt.Sprint(index), "{number}", "1", "{organisation}", "bank-a").Replace(path)
 	}
 	document, checked := must(api.Document())(t), 0
 	for path, item := range document.Paths.Map() {
@@ -156,7 +161,7 @@ func TestConditionalReads(t *testing.T) {
 		}
 		checked++
 	}
-	if checked < 29 {
+	if checked < 31 {
 		t.Errorf("%d resources", checked)
 	}
 	path := "/v1/proofs/" + r.Proof

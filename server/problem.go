@@ -59,6 +59,7 @@ const (
 	CodeTooManyWaiting        Code = "too_many_waiting"
 	CodeBadWebhook            Code = "bad_webhook"
 	CodeInvalid               Code = "invalid"
+	CodeBadGrant              Code = "bad_grant"
 )
 
 // kind is what all problems of one code have in common.
@@ -109,6 +110,7 @@ func kinds() []kind {
 		{CodeTooManyWaiting, http.StatusTooManyRequests, "Too many of your requests are waiting for something"},
 		{CodeBadWebhook, http.StatusUnprocessableEntity, "The address cannot be called"},
 		{CodeInvalid, http.StatusUnprocessableEntity, "It cannot be made like this"},
+		{CodeBadGrant, http.StatusUnprocessableEntity, "The grant is not one that can be issued"},
 	}
 }
 
@@ -197,7 +199,7 @@ const (
 // what the client need not know.
 func explain(err error) string {
 	s := err.Error()
-	for _, said := range []error{canon.ErrMalformed, verifier.ErrMalformed, verifier.ErrCannotCheck, statement.ErrBadRequest} {
+	for _, said := range []error{canon.ErrMalformed, verifier.ErrMalformed, verifier.ErrCannotCheck, statement.ErrBadRequest, statement.ErrBadGrant} {
 		s = strings.ReplaceAll(s, said.Error()+": ", "")
 	}
 	if i := strings.Index(s, jsonUnknownField); i >= 0 {

@@ -41,6 +41,7 @@ func tellable() []told {
 		{queue.ErrTooMany, CodeTooManyJobs},
 		{registry.ErrReplace, CodeBadSchema},
 		{statement.ErrBadSchema, CodeBadSchema},
+		{statement.ErrBadGrant, CodeBadGrant},
 		{statement.ErrBadRequest, CodeMalformed},
 		{prover.ErrPledged, CodeAlreadyPledged},
 		{ledger.ErrPledged, CodeAlreadyPledged},

@@ -116,6 +116,6 @@ func showRequest(r *service.Request) api.Request {
 func showAsked(f service.AskedFact) api.AskedFact {
 	return api.AskedFact{
 		Name: f.Name, Registry: f.Registry, AsOf: f.AsOf, MaxAge: f.MaxAge, Subject: f.Subject, Key: f.Key,
-		Where: f.Where, Reveal: f.Reveal, Absent: f.Absent, Once: f.Once, Holder: f.Holder,
+		Where: f.Where, Reveal: f.Reveal, Absent: f.Absent, Once: f.Once, Holder: f.Holder, Grant: f.Grant,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/attestry/attestry/internal/atomicfile"
 	"github.com/attestry/attestry/internal/canon"
@@ -25,13 +26,16 @@ func (w *Workspace) grantPath(digest statement.Digest) string {
 	return filepath.Join(w.dir, grantsDir, hex.EncodeToString(digest[:])+".json")
 }
 
-// IssueGrant draws a grant's blind, keeps its document and appends its entry, signed by
-// the issuer. It gives the document, which the grantee gets, and the entry's index, which
-// requests name. It fails with [statement.ErrBadGrant], or with [ErrNoRegistry] where it
-// is about a registry that this log does not have.
+// IssueGrant draws a grant's blind where it has none, keeps its document and appends its
+// entry, signed by the issuer. It gives the document, which the grantee gets, and the
+// entry's index, which requests name. Of a grant that the log has already, by its blind, it
+// gives that entry's. It fails with [statement.ErrBadGrant], or with [ErrNoRegistry] where
+// it is about a registry that this log does not have.
 func (w *Workspace) IssueGrant(ctx context.Context, g *statement.Grant) (*statement.Grant, uint64, error) {
 	issued := *g
-	issued.Blind = statement.NewGrantBlind()
+	if issued.Blind == nil {
+		issued.Blind = statement.NewGrantBlind()
+	}
 	digest, err := issued.Digest()
 	if err != nil {
 		return nil, 0, err
@@ -54,6 +58,9 @@ func (w *Workspace) IssueGrant(ctx context.Context, g *statement.Grant) (*statem
 		return nil, 0, err
 	}
 	indexes, err := w.Ledger.Append(ctx, entry)
+	if duplicate, ok := errors.AsType[*ledger.DuplicateError](err); ok {
+		return &issued, duplicate.Index, nil
+	}
 	if err != nil {
 		return nil, 0, err // the document stays: where the disk failed, the entry may be there
 	}
@@ -81,12 +88,68 @@ func (w *Workspace) checkGrant(g *statement.Grant) error {
 	return nil
 }
 
+// Grant is a grant of the log, with its document where this workspace has it.
+type Grant struct {
+	ledger.GrantStatus
+	Digest   statement.Digest // that its entry has
+	Document *statement.Grant // nil: it is not here
+}
+
+// States of a grant.
+const (
+	GrantEarly   = "early" // it does not count yet
+	GrantLive    = "live"
+	GrantExpired = "expired"
+	GrantRevoked = "revoked"
+	GrantVoid    = "void"    // its issuer's key was revoked from before it
+	GrantUnknown = "unknown" // its document is not here, which says from when until when it counts
+)
+
+// State tells where the grant stands at an instant.
+func (g *Grant) State(now time.Time) string {
+	instant := statement.FormatTime(now)
+	switch {
+	case g.Void != nil:
+		return GrantVoid
+	case g.Revoked != nil:
+		return GrantRevoked
+	case g.Document == nil:
+		return GrantUnknown
+	case instant >= g.Document.ValidUntil: // in this format the order of texts is that of instants
+		return GrantExpired
+	case instant < g.Document.ValidFrom:
+		return GrantEarly
+	}
+	return GrantLive
+}
+
+// Grant gives the grant whose entry has an index. It fails with [prover.ErrNoGrant] where
+// the log has none there.
+func (w *Workspace) Grant(index uint64) (*Grant, error) {
+	entry, status, err := w.Ledger.Grant(index)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noGrant(index)
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := &Grant{GrantStatus: status, Digest: entry.Grant}
+	if g.Document, err = w.GrantDocument(index); errors.Is(err, prover.ErrNoGrant) {
+		err = nil
+	}
+	return g, err
+}
+
+func noGrant(index uint64) error {
+	return fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", prover.ErrNoGrant, index)
+}
+
 // GrantDocument gives the document of the grant whose entry has an index. It fails with
 // [prover.ErrNoGrant].
 func (w *Workspace) GrantDocument(index uint64) (*statement.Grant, error) {
 	entry, _, err := w.Ledger.Grant(index)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", prover.ErrNoGrant, index)
+		return nil, noGrant(index)
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +177,7 @@ func (w *Workspace) GrantDocument(index uint64) (*statement.Grant, error) {
 func (w *Workspace) RevokeGrant(ctx context.Context, index uint64) (uint64, error) {
 	grant, _, err := w.Ledger.Grant(index)
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, fmt.Errorf("%w: entry %d is none (attestry grant list shows those there are)", prover.ErrNoGrant, index)
+		return 0, noGrant(index)
 	}
 	if err != nil {
 		return 0, err

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/attestry/attestry/internal/cli"
-	"github.com/attestry/attestry/ledger"
-	"github.com/attestry/attestry/prover"
-	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -38,17 +35,17 @@ type grantListing struct {
 
 func (c *grantListCmd) Run(env *cli.Env, g *globals) error {
 	return g.with(func(w *workspace.Workspace) error {
-		grants, err := w.Ledger.Grants()
+		grants, err := w.Ledger.Grants(0, math.MaxInt)
 		if err != nil {
 			return err
 		}
 		all := []grantListing{}
 		for _, status := range grants {
-			listing, err := listGrant(w, status, time.Now())
+			grant, err := w.Grant(status.Index)
 			if err != nil {
 				return err
 			}
-			all = append(all, listing)
+			all = append(all, listGrant(grant, time.Now()))
 		}
 		if env.JSON {
 			return env.PrintJSON(all)
@@ -62,44 +59,21 @@ func (c *grantListCmd) Run(env *cli.Env, g *globals) error {
 	})
 }
 
-func listGrant(w *workspace.Workspace, status ledger.GrantStatus, now time.Time) (grantListing, error) {
-	l := grantListing{Grant: status.Index, RevokedBy: status.Revoked, Registries: []string{status.Registry}}
-	document, err := w.GrantDocument(status.Index)
-	switch {
-	case errors.Is(err, prover.ErrNoGrant):
-	case err != nil:
-		return l, err
-	default:
-		l.Audience, l.Registries = document.Audience, document.RegistryNames()
-		l.ValidFrom, l.ValidUntil = document.ValidFrom, document.ValidUntil
+func listGrant(g *workspace.Grant, now time.Time) grantListing {
+	l := grantListing{Grant: g.Index, State: g.State(now), RevokedBy: g.Revoked, Registries: []string{g.Registry}}
+	if d := g.Document; d != nil {
+		l.Audience, l.Registries, l.ValidFrom, l.ValidUntil = d.Audience, d.RegistryNames(), d.ValidFrom, d.ValidUntil
 	}
-	l.State = grantState(status, document, statement.FormatTime(now))
-	return l, nil
-}
-
-func grantState(status ledger.GrantStatus, document *statement.Grant, now string) string {
-	switch {
-	case status.Void != nil:
-		return "void"
-	case status.Revoked != nil:
-		return "revoked"
-	case document == nil:
-		return "unknown"
-	case now >= document.ValidUntil: // in this format the order of texts is that of instants
-		return "expired"
-	case now < document.ValidFrom:
-		return "early"
-	}
-	return "live"
+	return l
 }
 
 // String gives the listing as a line.
 func (l grantListing) String() string {
 	line := fmt.Sprintf("grant %d: %s", l.Grant, l.State)
 	switch l.State {
-	case "revoked":
+	case workspace.GrantRevoked:
 		line = fmt.Sprintf("grant %d: revoked by entry %d", l.Grant, *l.RevokedBy)
-	case "void":
+	case workspace.GrantVoid:
 		line += ", since the issuer's key was revoked from before it"
 	}
 	if l.Audience == "" {

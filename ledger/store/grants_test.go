@@ -33,7 +33,7 @@ func TestGrantsInAnOlderDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	closeAndExamine(t, s)
-	if all, err := s.Grants(); err != nil || len(all) != 0 {
+	if all, err := s.Grants(0, 10); err != nil || len(all) != 0 {
 		t.Errorf("grants: %v, %v", all, err)
 	}
 	for _, e := range ledgertest.Grants(t) {
@@ -41,9 +41,12 @@ func TestGrantsInAnOlderDatabase(t *testing.T) {
 			t.Fatalf("%s: %v", e.Name, err)
 		}
 	}
-	all, err := s.Grants()
+	all, err := s.Grants(0, 10)
 	if err != nil || len(all) != 1 || all[0].Index != 11 || all[0].Revoked == nil || *all[0].Revoked != 12 {
 		t.Errorf("grants: %+v, %v", all, err)
+	}
+	if later, err := s.Grants(12, 10); err != nil || len(later) != 0 {
+		t.Errorf("grants from 12 on: %+v, %v", later, err)
 	}
 	if e, status, err := s.Grant(11); err != nil || e.Grant != ledgertest.Digest("grant") || status.Index != 11 {
 		t.Errorf("the grant: %+v, %+v, %v", e, status, err)

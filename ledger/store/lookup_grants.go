@@ -15,20 +15,23 @@ func (s *Store) Grant(index uint64) (entry *ledger.GrantEntry, status ledger.Gra
 	return entry, status, err
 }
 
-// Grants gives where every grant stands, in the order of the log.
-func (s *Store) Grants() (all []ledger.GrantStatus, err error) {
+// Grants gives where the grants from an index on stand, in the order of the log, n at most.
+func (s *Store) Grants(from uint64, n int) (some []ledger.GrantStatus, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		bucket := tx.Bucket([]byte(ledger.TableGrants))
 		if bucket == nil {
 			return nil
 		}
-		view := ledger.View{State: s.state(tx)}
-		return bucket.ForEach(func(key, _ []byte) error {
-			index, _ := number(key)
+		view, cursor := ledger.View{State: s.state(tx)}, bucket.Cursor()
+		for k, _ := cursor.Seek(key64(from)); k != nil && len(some) < n; k, _ = cursor.Next() {
+			index, _ := number(k)
 			status, err := view.Grant(index)
-			all = append(all, status)
-			return err
-		})
+			if err != nil {
+				return err
+			}
+			some = append(some, status)
+		}
+		return nil
 	})
-	return all, err
+	return some, err
 }

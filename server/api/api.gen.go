@@ -57,6 +57,36 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for GrantState.
+const (
+	GrantStateEarly   GrantState = "early"
+	GrantStateExpired GrantState = "expired"
+	GrantStateLive    GrantState = "live"
+	GrantStateRevoked GrantState = "revoked"
+	GrantStateUnknown GrantState = "unknown"
+	GrantStateVoid    GrantState = "void"
+)
+
+// Valid indicates whether the value is a known member of the GrantState enum.
+func (e GrantState) Valid() bool {
+	switch e {
+	case GrantStateEarly:
+		return true
+	case GrantStateExpired:
+		return true
+	case GrantStateLive:
+		return true
+	case GrantStateRevoked:
+		return true
+	case GrantStateUnknown:
+		return true
+	case GrantStateVoid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobState.
 const (
 	JobStateCancelled JobState = "cancelled"
@@ -149,16 +179,16 @@ func (e OpeningsState) Valid() bool {
 
 // Defines values for PledgeState.
 const (
-	Live     PledgeState = "live"
-	Released PledgeState = "released"
+	PledgeStateLive     PledgeState = "live"
+	PledgeStateReleased PledgeState = "released"
 )
 
 // Valid indicates whether the value is a known member of the PledgeState enum.
 func (e PledgeState) Valid() bool {
 	switch e {
-	case Live:
+	case PledgeStateLive:
 		return true
-	case Released:
+	case PledgeStateReleased:
 		return true
 	default:
 		return false
@@ -241,7 +271,10 @@ func (e ScopeConsent) Valid() bool {
 type AskedFact struct {
 	Absent bool   `json:"absent,omitempty,omitzero"`
 	AsOf   string `json:"as_of,omitempty,omitzero"`
-	Holder bool   `json:"holder,omitempty,omitzero"`
+
+	// Grant The entry of the grant that it names.
+	Grant  *uint64 `json:"grant,omitempty"`
+	Holder bool    `json:"holder,omitempty,omitzero"`
 
 	// Key The request names the key.
 	Key    bool   `json:"key,omitempty,omitzero"`
@@ -411,6 +444,52 @@ type EpochPage struct {
 	Items []Epoch `json:"items"`
 	Next  string  `json:"next,omitempty,omitzero"`
 }
+
+// Grant defines model for Grant.
+type Grant struct {
+	// Audience Who may ask.
+	Audience string `json:"audience,omitempty,omitzero"`
+
+	// Digest Of the document, as the entry has it: base64.
+	Digest string `json:"digest"`
+
+	// Document A grant, attestry/grant-document/v1; docs/spec/grants.md.
+	Document GrantDocument `json:"document,omitempty,omitzero"`
+
+	// Index Its entry in the ledger, which requests name.
+	Index    uint64   `json:"index"`
+	Purposes []string `json:"purposes,omitempty,omitzero"`
+
+	// Registries What it is about.
+	Registries []string `json:"registries,omitempty,omitzero"`
+
+	// Registry The one that its entry names.
+	Registry string `json:"registry"`
+
+	// RevokedBy The revocation's entry.
+	RevokedBy *uint64 `json:"revoked_by,omitempty"`
+
+	// State early, live, expired: by the document's times; revoked: the agency ended it; void: its issuer's key was revoked from
+	// before it; unknown: what the document says is not here, or not yours to see.
+	State     GrantState `json:"state"`
+	ValidFrom time.Time  `json:"valid_from,omitempty,omitzero"`
+
+	// ValidUntil The first instant at which it no longer counts.
+	ValidUntil time.Time `json:"valid_until,omitempty,omitzero"`
+}
+
+// GrantDocument A grant, attestry/grant-document/v1; docs/spec/grants.md.
+type GrantDocument = json.RawMessage
+
+// GrantPage defines model for GrantPage.
+type GrantPage struct {
+	Items []Grant `json:"items"`
+	Next  string  `json:"next,omitempty,omitzero"`
+}
+
+// GrantState early, live, expired: by the document's times; revoked: the agency ended it; void: its issuer's key was revoked from
+// before it; unknown: what the document says is not here, or not yours to see.
+type GrantState string
 
 // ID 128 bits in hexadecimal.
 type ID = string
@@ -769,7 +848,8 @@ type Readers struct {
 
 // Refusal Why there is no answer, as far as the asker may know.
 type Refusal struct {
-	// Code not_provable, already_pledged (since entry) or refused (by the agency, by hand); new ones may come.
+	// Code not_provable, already_pledged (since entry), not_granted (the grant that it names does not allow it now) or
+	// refused (by the agency, by hand); new ones may come.
 	Code string `json:"code"`
 
 	// Detail Why. For the agency alone.
@@ -1023,6 +1103,41 @@ type ListAuditParams struct {
 type ListCircuitsParams struct {
 	// IfNoneMatch The ETag of a copy that the client has.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// ListGrantsParams defines parameters for ListGrants.
+type ListGrantsParams struct {
+	// Cursor Where the page begins; the member next of the page before. It is good for the same list, with the same filters.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit At most so many; without it, 50.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// State Only those in this state.
+	State GrantState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// IssueGrantParams defines parameters for IssueGrant.
+type IssueGrantParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that you want done. The same key gives the same answer
+	// for at least seven days, also after a restart, and does the thing once.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetGrantParams defines parameters for GetGrant.
+type GetGrantParams struct {
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// RevokeGrantParams defines parameters for RevokeGrant.
+type RevokeGrantParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that you want done. The same key gives the same answer
+	// for at least seven days, also after a restart, and does the thing once.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -1342,6 +1457,9 @@ type ListDeliveriesParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// IssueGrantJSONRequestBody defines body for IssueGrant for application/json ContentType.
+type IssueGrantJSONRequestBody = GrantDocument
+
 // CreateOrganisationJSONRequestBody defines body for CreateOrganisation for application/json ContentType.
 type CreateOrganisationJSONRequestBody = NewOrganisation
 
@@ -1404,6 +1522,18 @@ type ServerInterface interface {
 	// ListCircuits The circuits that proofs are made with.
 	// (GET /v1/circuits)
 	ListCircuits(ctx echo.Context, params ListCircuitsParams) error
+	// ListGrants Grants, the oldest first.
+	// (GET /v1/grants)
+	ListGrants(ctx echo.Context, params ListGrantsParams) error
+	// IssueGrant Grant a bank to ask.
+	// (POST /v1/grants)
+	IssueGrant(ctx echo.Context, params IssueGrantParams) error
+	// GetGrant A grant, and whether it counts.
+	// (GET /v1/grants/{index})
+	GetGrant(ctx echo.Context, index PathIndex, params GetGrantParams) error
+	// RevokeGrant End a grant before its time.
+	// (POST /v1/grants/{index}/revocation)
+	RevokeGrant(ctx echo.Context, index PathIndex, params RevokeGrantParams) error
 	// ListJobs Jobs, the newest first.
 	// (GET /v1/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
@@ -1744,6 +1874,156 @@ func (w *ServerInterfaceWrapper) ListCircuits(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListCircuits(ctx, params)
+	return err
+}
+
+// ListGrants converts echo context to params.
+func (w *ServerInterfaceWrapper) ListGrants(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListGrantsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListGrants(ctx, params)
+	return err
+}
+
+// IssueGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) IssueGrant(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params IssueGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.IssueGrant(ctx, params)
+	return err
+}
+
+// GetGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "index" -------------
+	var index PathIndex
+
+	err = runtime.BindStyledParameterWithOptions("simple", "index", ctx.Param("index"), &index, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter index: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGrant(ctx, index, params)
+	return err
+}
+
+// RevokeGrant converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeGrant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "index" -------------
+	var index PathIndex
+
+	err = runtime.BindStyledParameterWithOptions("simple", "index", ctx.Param("index"), &index, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter index: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeGrantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeGrant(ctx, index, params)
 	return err
 }
 
@@ -3443,6 +3723,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tile/:path", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["ListAudit"]...)
 	router.GET(options.BaseURL+"/v1/circuits", wrapper.ListCircuits, options.OperationMiddlewares["ListCircuits"]...)
+	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants, options.OperationMiddlewares["ListGrants"]...)
+	router.POST(options.BaseURL+"/v1/grants", wrapper.IssueGrant, options.OperationMiddlewares["IssueGrant"]...)
+	router.GET(options.BaseURL+"/v1/grants/:index", wrapper.GetGrant, options.OperationMiddlewares["GetGrant"]...)
+	router.POST(options.BaseURL+"/v1/grants/:index/revocation", wrapper.RevokeGrant, options.OperationMiddlewares["RevokeGrant"]...)
 	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["ListJobs"]...)
 	router.DELETE(options.BaseURL+"/v1/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["CancelJob"]...)
 	router.GET(options.BaseURL+"/v1/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["GetJob"]...)
@@ -3959,6 +4243,214 @@ type ListCircuitsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListCircuitsdefaultApplicationProblemPlusJSONResponse) VisitListCircuitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGrantsRequestObject struct {
+	Params ListGrantsParams
+}
+
+type ListGrantsResponseObject interface {
+	VisitListGrantsResponse(w http.ResponseWriter) error
+}
+
+type ListGrants200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListGrants200JSONResponse struct {
+	Body    GrantPage
+	Headers ListGrants200ResponseHeaders
+}
+
+func (response ListGrants200JSONResponse) VisitListGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGrants304Response = UnchangedResponse
+
+func (response ListGrants304Response) VisitListGrantsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListGrantsdefaultApplicationProblemPlusJSONResponse) VisitListGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueGrantRequestObject struct {
+	Params   IssueGrantParams
+	JSONBody *IssueGrantJSONRequestBody
+	Body     io.Reader
+}
+
+type IssueGrantResponseObject interface {
+	VisitIssueGrantResponse(w http.ResponseWriter) error
+}
+
+type IssueGrant201ResponseHeaders struct {
+	Location string
+}
+
+type IssueGrant201JSONResponse struct {
+	Body    Grant
+	Headers IssueGrant201ResponseHeaders
+}
+
+func (response IssueGrant201JSONResponse) VisitIssueGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response IssueGrantdefaultApplicationProblemPlusJSONResponse) VisitIssueGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrantRequestObject struct {
+	Index  PathIndex `json:"index"`
+	Params GetGrantParams
+}
+
+type GetGrantResponseObject interface {
+	VisitGetGrantResponse(w http.ResponseWriter) error
+}
+
+type GetGrant200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetGrant200JSONResponse struct {
+	Body    Grant
+	Headers GetGrant200ResponseHeaders
+}
+
+func (response GetGrant200JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrant304Response = UnchangedResponse
+
+func (response GetGrant304Response) VisitGetGrantResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetGrantdefaultApplicationProblemPlusJSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeGrantRequestObject struct {
+	Index  PathIndex `json:"index"`
+	Params RevokeGrantParams
+}
+
+type RevokeGrantResponseObject interface {
+	VisitRevokeGrantResponse(w http.ResponseWriter) error
+}
+
+type RevokeGrant200JSONResponse Grant
+
+func (response RevokeGrant200JSONResponse) VisitRevokeGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeGrantdefaultApplicationProblemPlusJSONResponse) VisitRevokeGrantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6749,6 +7241,18 @@ type StrictServerInterface interface {
 	// ListCircuits The circuits that proofs are made with.
 	// (GET /v1/circuits)
 	ListCircuits(ctx context.Context, request ListCircuitsRequestObject) (ListCircuitsResponseObject, error)
+	// ListGrants Grants, the oldest first.
+	// (GET /v1/grants)
+	ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error)
+	// IssueGrant Grant a bank to ask.
+	// (POST /v1/grants)
+	IssueGrant(ctx context.Context, request IssueGrantRequestObject) (IssueGrantResponseObject, error)
+	// GetGrant A grant, and whether it counts.
+	// (GET /v1/grants/{index})
+	GetGrant(ctx context.Context, request GetGrantRequestObject) (GetGrantResponseObject, error)
+	// RevokeGrant End a grant before its time.
+	// (POST /v1/grants/{index}/revocation)
+	RevokeGrant(ctx context.Context, request RevokeGrantRequestObject) (RevokeGrantResponseObject, error)
 	// ListJobs Jobs, the newest first.
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -7101,6 +7605,136 @@ func (sh *strictHandler) ListCircuits(ctx echo.Context, params ListCircuitsParam
 		return err
 	} else if validResponse, ok := response.(ListCircuitsResponseObject); ok {
 		return validResponse.VisitListCircuitsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListGrants operation middleware
+func (sh *strictHandler) ListGrants(ctx echo.Context, params ListGrantsParams) error {
+	var request ListGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListGrants(ctx.Request().Context(), request.(ListGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListGrantsResponseObject); ok {
+		return validResponse.VisitListGrantsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// IssueGrant operation middleware
+func (sh *strictHandler) IssueGrant(ctx echo.Context, params IssueGrantParams) error {
+	var request IssueGrantRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body IssueGrantJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueGrant(ctx.Request().Context(), request.(IssueGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(IssueGrantResponseObject); ok {
+		return validResponse.VisitIssueGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetGrant operation middleware
+func (sh *strictHandler) GetGrant(ctx echo.Context, index PathIndex, params GetGrantParams) error {
+	var request GetGrantRequestObject
+
+	request.Index = index
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGrant(ctx.Request().Context(), request.(GetGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGrantResponseObject); ok {
+		return validResponse.VisitGetGrantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeGrant operation middleware
+func (sh *strictHandler) RevokeGrant(ctx echo.Context, index PathIndex, params RevokeGrantParams) error {
+	var request RevokeGrantRequestObject
+
+	request.Index = index
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeGrant(ctx.Request().Context(), request.(RevokeGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeGrantResponseObject); ok {
+		return validResponse.VisitRevokeGrantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

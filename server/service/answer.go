@@ -162,6 +162,9 @@ func (s *Service) prepared(ctx context.Context, t *queue.Task, r *Request, docum
 		return prover.ParsePrepared((*k).Prepared, document, r.Only...)
 	}
 	p, err := s.w.Agency().Prepare(ctx, document, r.Only...)
+	if isNotGranted(err) { // said before a record was looked at
+		return nil, fmt.Errorf("%w: %w", errNotGranted, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +208,7 @@ func sealOpenings(o *verifier.Openings, r *statement.Request) ([]byte, error) {
 func isNo(err error) bool {
 	for _, no := range []error{
 		prover.ErrFalse, prover.ErrPledged, prover.ErrNotProvable, prover.ErrNoRegistry, prover.ErrNoEpoch,
-		statement.ErrBadRequest, ledger.ErrPledged, ledger.ErrStaleEpoch, ledger.ErrRevoked, ledger.ErrSunset,
+		prover.ErrNoGrant, statement.ErrNotGranted, statement.ErrBadRequest, ledger.ErrPledged, ledger.ErrStaleEpoch, ledger.ErrRevoked, ledger.ErrSunset,
 	} {
 		if errors.Is(err, no) {
 			return true
@@ -214,16 +217,27 @@ func isNo(err error) bool {
 	return false
 }
 
+// errNotGranted says that grants do not allow a request, whatever the records say: the
+// asker may be told. What a grant's end keeps back later would tell that there is an answer.
+var errNotGranted = errors.New("not granted")
+
+func isNotGranted(err error) bool {
+	return errors.Is(err, prover.ErrNoGrant) || errors.Is(err, statement.ErrNotGranted)
+}
+
 // refused makes an error of proving the job's end where it is an answer in itself: why is
 // kept for the agency, sealed, and the job tells the asker no more than it may know.
 func (s *Service) refused(ctx context.Context, t *queue.Task, err error) error {
 	var logged *prover.LoggedError
-	if !isNo(err) || errors.As(err, &logged) || ctx.Err() != nil {
+	if !isNo(err) || errors.As(err, &logged) && !isNotGranted(err) || ctx.Err() != nil {
 		return err
 	}
 	refusal := &Refusal{Code: RefusedNotProvable, Detail: err.Error()}
 	var pledged *prover.PledgedError
-	if errors.As(prover.AskerError(err), &pledged) {
+	switch {
+	case errors.Is(err, errNotGranted):
+		refusal.Code = RefusedNotGranted
+	case errors.As(prover.AskerError(err), &pledged):
 		refusal.Code, refusal.Entry = RefusedAlreadyPledged, &pledged.Entry
 	}
 	if err := s.saveKept(t, &kept{Refusal: refusal}); err != nil {

@@ -24,6 +24,7 @@ type AskedFact struct {
 	Absent   bool     `json:"absent,omitempty"`
 	Once     string   `json:"once,omitempty"`
 	Holder   bool     `json:"holder,omitempty"`
+	Grant    *uint64  `json:"grant,omitempty"` // the entry of the grant that it names
 	// Source is the registry whose records answer: another one where Registry derives.
 	Source string `json:"source"`
 	// Attributes are those that the conditions are about.
@@ -107,6 +108,10 @@ func (s *Service) askedFact(r *statement.Request, name string, here bool) (Asked
 		Name: name, Registry: asked.Registry, Source: asked.Registry, MaxAge: asked.MaxAge,
 		Subject: asked.Subject != nil, Key: asked.Key != nil,
 		Where: asked.Where, Reveal: asked.Reveal, Absent: asked.Absent, Once: asked.Once, Holder: asked.Holder,
+	}
+	if named := r.GrantOf(name); named != nil {
+		index := uint64(*named)
+		f.Grant = &index
 	}
 	if !asked.AsOf.IsLatest() {
 		f.AsOf = asked.AsOf.String()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/access"
-	"github.com/attestry/attestry/statement"
 )
 
 // RequestState is how far a request is.
@@ -56,6 +55,7 @@ type Request struct {
 const (
 	RefusedNotProvable    = "not_provable"
 	RefusedAlreadyPledged = "already_pledged"
+	RefusedNotGranted     = "not_granted" // the grant that it names does not allow it now
 	RefusedByHand         = "refused"
 )
 
@@ -112,18 +112,23 @@ func (s *Service) Ask(ctx context.Context, p *access.Principal, document []byte,
 	if asked.document.Audience != p.Organisation.Audience {
 		return nil, fmt.Errorf("%w: it is to be %q", ErrAudience, p.Organisation.Audience)
 	}
-	automatic, err := s.isAutomatic(p.Organisation, asked.document)
+	automatic, err := s.isAutomatic(asked)
 	if err != nil {
 		return nil, err
 	}
 	return s.take(ctx, p, asked, automatic)
 }
 
-func (s *Service) isAutomatic(bank access.Organisation, r *statement.Request) (bool, error) {
-	if s.config.Automatic == AutomaticGranted && s.config.Granted != nil {
-		return s.config.Granted(bank, r)
+// isAutomatic tells whether a request is answered at once. It looks at no record.
+func (s *Service) isAutomatic(asked *asking) (bool, error) {
+	if s.config.Automatic != AutomaticGranted {
+		return s.config.Automatic == AutomaticAll, nil
 	}
-	return s.config.Automatic == AutomaticAll, nil
+	err := s.w.Agency().CheckGrants(asked.document, asked.only...)
+	if isNo(err) {
+		return false, nil // the agency sees to it
+	}
+	return err == nil, err
 }
 
 // take keeps a request and, where it is to be answered now, gives it a job.

@@ -23,7 +23,7 @@ type Automatic string
 // The choices.
 const (
 	AutomaticNone    Automatic = "none"    // none: the agency starts each answer
-	AutomaticGranted Automatic = "granted" // those that a live grant covers
+	AutomaticGranted Automatic = "granted" // those of which live grants cover every fact
 	AutomaticAll     Automatic = "all"
 )
 
@@ -52,8 +52,6 @@ type Config struct {
 	Sealer Sealer
 	// Automatic is which requests are answered at once; empty: [AutomaticGranted].
 	Automatic Automatic
-	// Granted tells whether a live grant covers a bank's request; nil: none does.
-	Granted func(bank access.Organisation, r *statement.Request) (bool, error)
 	// Admit is asked before a request is taken, and refuses it with an error; nil: all
 	// are taken.
 	Admit func(ctx context.Context, asker access.Organisation, r *statement.Request, only []string) error
