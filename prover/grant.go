@@ -22,6 +22,15 @@ type grant struct {
 // [statement.ErrNotGranted] where one does not cover it. It looks at no record, so that
 // the asker may be told what it says.
 func (a *Agency) CheckGrants(r *statement.Request, only ...string) error {
+	return a.checkGrants(r, only, true)
+}
+
+// CheckNamedGrants is CheckGrants but for facts that name no grant, which it passes over.
+func (a *Agency) CheckNamedGrants(r *statement.Request, only ...string) error {
+	return a.checkGrants(r, only, false)
+}
+
+func (a *Agency) checkGrants(r *statement.Request, only []string, each bool) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -42,7 +51,7 @@ func (a *Agency) CheckGrants(r *statement.Request, only ...string) error {
 			return err
 		}
 		found, err := a.granted(r, compiled, time.Now())
-		if err == nil && found == nil {
+		if err == nil && found == nil && each {
 			err = fmt.Errorf("%w: fact %s names none", ErrNoGrant, name)
 		}
 		if err != nil {

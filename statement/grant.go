@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -213,28 +212,4 @@ func (g *Grant) CheckSchema(s *Schema) error {
 		}
 	}
 	return nil
-}
-
-// IsAnchored tells whether a fact names a key or subject, or is tied, by whatever way,
-// to a fact that does.
-func (r *Request) IsAnchored(fact string) bool {
-	facts := r.NamedFacts()
-	reached := []string{fact}
-	for i := 0; i < len(reached); i++ {
-		for _, field := range []string{FieldKey, FieldSubject} {
-			if ref := facts[reached[i]].ref(field); ref != nil && ref.From == "" {
-				return true
-			}
-		}
-		for _, edge := range r.references() {
-			a, _, _ := strings.Cut(edge[0], ".")
-			b, _, _ := strings.Cut(edge[1], ".")
-			for _, step := range [][2]string{{a, b}, {b, a}} {
-				if step[0] == reached[i] && !slices.Contains(reached, step[1]) {
-					reached = append(reached, step[1])
-				}
-			}
-		}
-	}
-	return false
 }

@@ -126,6 +126,39 @@ func (r *Request) tied(output string) []string {
 	return class
 }
 
+// Anchor is a key or subject that a request names.
+type Anchor struct {
+	Fact, Field, Text string
+}
+
+// IsAnchored tells whether a fact names a key or subject, or is tied, by whatever way,
+// to a fact that does.
+func (r *Request) IsAnchored(fact string) bool { return len(r.Anchors(fact)) > 0 }
+
+// Anchors gives the keys and subjects that a fact and those that it is tied to, by
+// whatever way, name.
+func (r *Request) Anchors(fact string) (anchors []Anchor) {
+	facts := r.NamedFacts()
+	reached := []string{fact}
+	for i := 0; i < len(reached); i++ {
+		for _, field := range []string{FieldKey, FieldSubject} {
+			if ref := facts[reached[i]].ref(field); ref != nil && ref.From == "" {
+				anchors = append(anchors, Anchor{reached[i], field, ref.Value})
+			}
+		}
+		for _, edge := range r.references() {
+			a, _, _ := strings.Cut(edge[0], ".")
+			b, _, _ := strings.Cut(edge[1], ".")
+			for _, step := range [][2]string{{a, b}, {b, a}} {
+				if step[0] == reached[i] && !slices.Contains(reached, step[1]) {
+					reached = append(reached, step[1])
+				}
+			}
+		}
+	}
+	return anchors
+}
+
 // references lists the pairs (output, output that it refers to).
 func (r *Request) references() (edges [][2]string) {
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
