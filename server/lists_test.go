@@ -161,7 +161,7 @@ func TestConditionalReads(t *testing.T) {
 		}
 		checked++
 	}
-	if checked < 31 {
+	if checked < 32 {
 		t.Errorf("%d resources", checked)
 	}
 	path := "/v1/proofs/" + r.Proof

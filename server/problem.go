@@ -60,6 +60,7 @@ const (
 	CodeBadWebhook            Code = "bad_webhook"
 	CodeInvalid               Code = "invalid"
 	CodeBadGrant              Code = "bad_grant"
+	CodeBudgetSpent           Code = "budget_spent"
 )
 
 // kind is what all problems of one code have in common.
@@ -111,6 +112,7 @@ func kinds() []kind {
 		{CodeBadWebhook, http.StatusUnprocessableEntity, "The address cannot be called"},
 		{CodeInvalid, http.StatusUnprocessableEntity, "It cannot be made like this"},
 		{CodeBadGrant, http.StatusUnprocessableEntity, "The grant is not one that can be issued"},
+		{CodeBudgetSpent, http.StatusTooManyRequests, "Too much was asked already"},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/registry"
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/statement"
 )
@@ -66,7 +67,12 @@ func ledgerRules() []error {
 func serviceProblem(err error) *problem {
 	var bad *registry.ImportError
 	var expression *statement.ExprError
+	var spent *budget.SpentError
 	switch {
+	case errors.As(err, &spent):
+		p := newProblem(CodeBudgetSpent, "your organisation has asked as much as it may for now")
+		p.retry = max(spent.After.Truncate(time.Second)+time.Second, retryAfter)
+		return p
 	case errors.Is(err, service.ErrNotFound), errors.Is(err, access.ErrNotFound):
 		return newProblem(CodeNotFound, "there is none, or it is not yours to see")
 	case errors.Is(err, service.ErrBadCursor), errors.Is(err, queue.ErrBadPage):

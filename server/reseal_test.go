@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/workspace"
 )
@@ -16,7 +18,7 @@ import (
 // What was asked and answered in the clear, then sealed, then sealed under another key, is
 // read as before, and nothing of it stays in the clear.
 func TestReseal(t *testing.T) {
-	x := newWorld(t, service.Config{Automatic: service.AutomaticAll}).start()
+	x := newProbed(t, service.AutomaticAll, budget.Limits{Window: 24 * time.Hour, Questions: 3}).start()
 	r, d := x.answeredRequest("bank-a", annasValue)
 	bundle := text(t, x.call("bank-a", "GET", "/v1/proofs/"+r.Proof+"/bundle", ""))
 	pending := ask(t, strings.Replace(annasValue, "value >= 200", "value >= 222", 1))
@@ -28,10 +30,10 @@ func TestReseal(t *testing.T) {
 	unlock := func() ([]age.Identity, error) { return []age.Identity{identity}, nil }
 	steps := []func(w *workspace.Workspace) error{
 		func(w *workspace.Workspace) error {
-			return w.Encrypt(context.Background(), []string{identity.Recipient().String()}, unlock, func(string) {}, service.Reseal)
+			return w.Encrypt(context.Background(), []string{identity.Recipient().String()}, unlock, func(string) {}, service.Reseal, budget.Reseal)
 		},
 		func(w *workspace.Workspace) error {
-			return w.RotateDataKey(context.Background(), func(string) {}, service.Reseal)
+			return w.RotateDataKey(context.Background(), func(string) {}, service.Reseal, budget.Reseal)
 		},
 	}
 	for i, step := range steps {
@@ -62,4 +64,9 @@ func TestReseal(t *testing.T) {
 	if all := text(t, x.call("bank-a", "GET", "/v1/requests", "")); strings.Count(all, `"id"`) != 2 {
 		t.Errorf("requests: %s", all)
 	}
+	// What was charged before is charged under the new keys.
+	if r := x.call("bank-a", "POST", "/v1/requests", ask(t, annasValue).text); r.StatusCode != 201 {
+		t.Errorf("the third question: %s", text(t, r))
+	}
+	wantProblem(t, x.call("bank-a", "POST", "/v1/requests", ask(t, annasValue).text), CodeBudgetSpent)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/registry"
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
@@ -97,6 +98,7 @@ type world struct {
 	log     logLines
 	tokens  map[string]string // by organisation
 	unlock  workspace.Unlock  // of a workspace that is encrypted at rest
+	budget  *budget.Limits    // nil: there is none
 	stop    func()
 }
 
@@ -137,6 +139,9 @@ func (x *world) open() {
 	c.Workspace, c.Logger = x.w, x.log.logger()
 	if c.Sealer == nil {
 		c.Sealer = x.w.AtRest()
+	}
+	if x.budget != nil {
+		c.Budget = must(budget.Open(db, budget.Options{Limits: *x.budget, Sealer: c.Sealer, Now: c.Now}))(t)
 	}
 	q := must(queue.Open(db, queue.Options{
 		OnFinish: func(tx *bbolt.Tx, j queue.Job) error { return x.service.Finished(tx, j) }, Log: c.Logger,

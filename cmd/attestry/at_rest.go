@@ -12,6 +12,7 @@ import (
 
 	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/cli"
+	"github.com/attestry/attestry/server/budget"
 	rules "github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/workspace"
 )
@@ -151,7 +152,7 @@ func (c *atRestEnableCmd) Run(ctx context.Context, env *cli.Env, g *globals) err
 		return err
 	}
 	return g.with(func(w *workspace.Workspace) error {
-		err := w.Encrypt(ctx, recipients, g.unlock, encrypting(env), rules.Reseal)
+		err := w.Encrypt(ctx, recipients, g.unlock, encrypting(env), rules.Reseal, budget.Reseal)
 		if err != nil {
 			return cli.Interrupted(hintOpen(err), "at-rest enable goes on where it was")
 		}
@@ -198,7 +199,7 @@ Examples:
 
 func (c *atRestRotateCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	return g.with(func(w *workspace.Workspace) error {
-		if err := w.RotateDataKey(ctx, encrypting(env), rules.Reseal); err != nil {
+		if err := w.RotateDataKey(ctx, encrypting(env), rules.Reseal, budget.Reseal); err != nil {
 			return cli.Interrupted(err, "at-rest rotate goes on where it was")
 		}
 		return showAtRest(env, w)

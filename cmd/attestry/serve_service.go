@@ -11,6 +11,7 @@ import (
 	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server"
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/server/metrics"
 	rules "github.com/attestry/attestry/server/service"
 	"github.com/attestry/attestry/workspace"
@@ -76,12 +77,28 @@ func (s *service) open(w *workspace.Workspace, c *server.Config) (*queue.Bolt, e
 	if err != nil {
 		return nil, err
 	}
+	limits, err := s.openBudget(w, db)
+	if err != nil {
+		return nil, err
+	}
 	h := s.settings.Webhooks
 	c.Service, err = rules.Open(rules.Config{
 		Workspace: w, Queue: q, Sealer: w.AtRest(), Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
+		Budget:   limits,
 		Webhooks: rules.WebhookConfig{Timeout: h.Timeout, Attempts: h.Attempts, AllowPrivate: h.AllowPrivate},
 	})
 	return q, err
+}
+
+// openBudget opens what bounds the banks' questions; nil: the configuration has no bounds.
+func (s *service) openBudget(w *workspace.Workspace, db *bbolt.DB) (*budget.Budget, error) {
+	c := s.settings.Budget
+	if c.Questions == 0 && c.RegistryQuestions == 0 {
+		return nil, nil
+	}
+	return budget.Open(db, budget.Options{
+		Limits: budget.Limits{Window: c.Window, Questions: c.Questions, RegistryQuestions: c.RegistryQuestions}, Sealer: w.AtRest(),
+	})
 }
 
 func queueOptions(c config.Config) queue.Options {

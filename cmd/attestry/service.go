@@ -45,7 +45,7 @@ func unavailable(c config.Config) error {
 		path      string
 		is, wants any
 	}{
-		{"budget", c.Budget, d.Budget}, {"tracing", c.Tracing, d.Tracing},
+		{"tracing", c.Tracing, d.Tracing},
 	}
 	for _, s := range heeded {
 		if !reflect.DeepEqual(s.is, s.wants) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // checking gathers what is wrong with a configuration.
@@ -180,13 +181,14 @@ func (c *checking) rest() {
 	c.oneOf("log.format", c.Log.Format, FormatText, FormatJSON)
 	c.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	c.least("budget.questions", c.Budget.Questions, 0)
+	c.least("budget.registry_questions", c.Budget.RegistryQuestions, 0)
 	c.least("webhooks.attempts", c.Webhooks.Attempts, 1)
 	c.least("limits.connections", c.Limits.Connections, 1)
 	c.least("limits.verifications", c.Limits.Verifications, 0)
 	c.least("limits.body_mib", c.Limits.BodyMiB, 8)
 	c.least("limits.free_disk_mib", c.Limits.FreeDiskMiB, 0)
-	if c.Budget.Window <= 0 {
-		c.wrong("budget.window", "it is to be more than nothing")
+	if c.Budget.Window < time.Minute {
+		c.wrong("budget.window", "it is to be a minute or more")
 	}
 	if c.Webhooks.Timeout <= 0 {
 		c.wrong("webhooks.timeout", "it is to be more than nothing")

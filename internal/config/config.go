@@ -139,14 +139,19 @@ type Answer struct {
 	Automatic string `yaml:"automatic"`
 }
 
-// Budget bounds what one organisation can find out about one record by asking again and
-// again. Every record that could have answered is charged, before anything is proved.
+// Budget bounds what one organisation can find out by asking again and again. A condition
+// tells one bit of a hidden value. Each request is charged, before anything is looked at
+// and whatever comes of it; beyond the bounds it is refused with 429 and Retry-After.
 type Budget struct {
 	// The time over which questions are counted.
 	Window time.Duration `yaml:"window"`
-	// How many questions of one organisation may touch one record in that time. Beyond it,
-	// 429 with Retry-After. 0: no bound, and a hidden value can be found by halving.
+	// How many questions of one organisation may in that time ask by one name, a key or a
+	// subject, and be about one record, by whatever names. One that names neither counts for
+	// all of the registry. 0: no bound, and a hidden value can be found by halving.
 	Questions int `yaml:"questions"`
+	// How many may be about one registry. 0: no bound, and keys can be gone through to see
+	// which there are.
+	RegistryQuestions int `yaml:"registry_questions"`
 }
 
 // AtRest is where the identity comes from that opens what is encrypted at rest: records,
@@ -232,7 +237,7 @@ func Default() Config {
 			Backoff: time.Second, MaxBackoff: 5 * time.Minute, Retain: 7 * 24 * time.Hour,
 		},
 		Answer:   Answer{Automatic: AnswerGranted},
-		Budget:   Budget{Window: 24 * time.Hour, Questions: 100},
+		Budget:   Budget{Window: 30 * 24 * time.Hour, Questions: 8, RegistryQuestions: 10_000},
 		Webhooks: Webhooks{Timeout: 10 * time.Second, Attempts: 8},
 		Limits:   Limits{Connections: 4096, BodyMiB: 64, FreeDiskMiB: 256},
 		Drain:    Drain{Timeout: 30 * time.Second},

@@ -163,6 +163,7 @@ func TestRefused(t *testing.T) {
 		"answer: {automatic: some}":                        `answer.automatic: "some" is none of granted, all, none`,
 		"budget: {window: 0s}":                             "budget.window: ",
 		"budget: {questions: -1}":                          "budget.questions: ",
+		"budget: {registry_questions: -1}":                 "budget.registry_questions: ",
 		"at_rest: {file: a, env: B}":                       "at_rest.file: there is at_rest.env as well",
 		"webhooks: {timeout: 0s}":                          "webhooks.timeout: ",
 		"webhooks: {attempts: 0}":                          "webhooks.attempts: ",

@@ -335,6 +335,39 @@ type AuditRecord struct {
 	Target string `json:"target,omitempty,omitzero"`
 }
 
+// Budget defines model for Budget.
+type Budget struct {
+	Organisation OrganisationName `json:"organisation"`
+
+	// Questions How many may ask by one name, such as a key or a subject; 0 where nothing bounds them.
+	Questions int `json:"questions"`
+
+	// Registries Those that it has asked about.
+	Registries []BudgetUsage `json:"registries"`
+
+	// RegistryQuestions How many may be about one registry; 0 where nothing bounds them.
+	RegistryQuestions int `json:"registry_questions"`
+
+	// Window Seconds over which questions count.
+	Window int64 `json:"window"`
+}
+
+// BudgetUsage defines model for BudgetUsage.
+type BudgetUsage struct {
+	// AnyRecord How many named no record.
+	AnyRecord int `json:"any_record"`
+
+	// Names By how many names it was asked.
+	Names int `json:"names"`
+
+	// Questions How many were about it; 0 where nothing bounds them.
+	Questions int    `json:"questions"`
+	Registry  string `json:"registry"`
+
+	// Spent Of the names, by how many nothing more may be asked now.
+	Spent int `json:"spent"`
+}
+
 // Circuit defines model for Circuit.
 type Circuit struct {
 	// Circuit SHA-256 of the constraint system, hexadecimal.
@@ -1225,6 +1258,12 @@ type GetOrganisationParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// GetBudgetParams defines parameters for GetBudget.
+type GetBudgetParams struct {
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// IfNoneMatch The ETag of a copy that the client has.
@@ -1570,6 +1609,9 @@ type ServerInterface interface {
 	// GetOrganisation An organisation.
 	// (GET /v1/organisations/{organisation})
 	GetOrganisation(ctx echo.Context, organisation PathOrganisation, params GetOrganisationParams) error
+	// GetBudget What an organisation may ask, and has asked.
+	// (GET /v1/organisations/{organisation}/budget)
+	GetBudget(ctx echo.Context, organisation PathOrganisation, params GetBudgetParams) error
 	// ListKeys An organisation's credentials, without their secrets.
 	// (GET /v1/organisations/{organisation}/keys)
 	ListKeys(ctx echo.Context, organisation PathOrganisation, params ListKeysParams) error
@@ -2436,6 +2478,42 @@ func (w *ServerInterfaceWrapper) GetOrganisation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetOrganisation(ctx, organisation, params)
+	return err
+}
+
+// GetBudget converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBudget(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "organisation" -------------
+	var organisation PathOrganisation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "organisation", ctx.Param("organisation"), &organisation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter organisation: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBudgetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBudget(ctx, organisation, params)
 	return err
 }
 
@@ -3739,6 +3817,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/organisations", wrapper.CreateOrganisation, options.OperationMiddlewares["CreateOrganisation"]...)
 	router.DELETE(options.BaseURL+"/v1/organisations/:organisation", wrapper.DisableOrganisation, options.OperationMiddlewares["DisableOrganisation"]...)
 	router.GET(options.BaseURL+"/v1/organisations/:organisation", wrapper.GetOrganisation, options.OperationMiddlewares["GetOrganisation"]...)
+	router.GET(options.BaseURL+"/v1/organisations/:organisation/budget", wrapper.GetBudget, options.OperationMiddlewares["GetBudget"]...)
 	router.GET(options.BaseURL+"/v1/organisations/:organisation/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/organisations/:organisation/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/organisations/:organisation/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -5113,6 +5192,66 @@ type GetOrganisationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetOrganisationdefaultApplicationProblemPlusJSONResponse) VisitGetOrganisationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBudgetRequestObject struct {
+	Organisation PathOrganisation `json:"organisation"`
+	Params       GetBudgetParams
+}
+
+type GetBudgetResponseObject interface {
+	VisitGetBudgetResponse(w http.ResponseWriter) error
+}
+
+type GetBudget200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetBudget200JSONResponse struct {
+	Body    Budget
+	Headers GetBudget200ResponseHeaders
+}
+
+func (response GetBudget200JSONResponse) VisitGetBudgetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBudget304Response = UnchangedResponse
+
+func (response GetBudget304Response) VisitGetBudgetResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetBudgetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBudgetdefaultApplicationProblemPlusJSONResponse) VisitGetBudgetResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7289,6 +7428,9 @@ type StrictServerInterface interface {
 	// GetOrganisation An organisation.
 	// (GET /v1/organisations/{organisation})
 	GetOrganisation(ctx context.Context, request GetOrganisationRequestObject) (GetOrganisationResponseObject, error)
+	// GetBudget What an organisation may ask, and has asked.
+	// (GET /v1/organisations/{organisation}/budget)
+	GetBudget(ctx context.Context, request GetBudgetRequestObject) (GetBudgetResponseObject, error)
 	// ListKeys An organisation's credentials, without their secrets.
 	// (GET /v1/organisations/{organisation}/keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -8062,6 +8204,32 @@ func (sh *strictHandler) GetOrganisation(ctx echo.Context, organisation PathOrga
 		return err
 	} else if validResponse, ok := response.(GetOrganisationResponseObject); ok {
 		return validResponse.VisitGetOrganisationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBudget operation middleware
+func (sh *strictHandler) GetBudget(ctx echo.Context, organisation PathOrganisation, params GetBudgetParams) error {
+	var request GetBudgetRequestObject
+
+	request.Organisation = organisation
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBudget(ctx.Request().Context(), request.(GetBudgetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBudget")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBudgetResponseObject); ok {
+		return validResponse.VisitGetBudgetResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 )
@@ -161,10 +162,7 @@ func (s *Service) prepared(ctx context.Context, t *queue.Task, r *Request, docum
 	if *k != nil && len((*k).Prepared) > 0 {
 		return prover.ParsePrepared((*k).Prepared, document, r.Only...)
 	}
-	p, err := s.w.Agency().Prepare(ctx, document, r.Only...)
-	if isNotGranted(err) { // said before a record was looked at
-		return nil, fmt.Errorf("%w: %w", errNotGranted, err)
-	}
+	p, err := s.prepare(ctx, r, document)
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +175,20 @@ func (s *Service) prepared(ctx context.Context, t *queue.Task, r *Request, docum
 	}
 	*k = fresh
 	return p, s.saveKept(t, fresh)
+}
+
+// prepare makes the proofs of a request, once grants allow it and its asker's budget, too.
+func (s *Service) prepare(ctx context.Context, r *Request, document *statement.Request) (p *prover.Prepared, err error) {
+	a := s.w.Agency()
+	if err = a.CheckNamedGrants(document, r.Only...); err == nil {
+		if err = s.chargeRecords(r, document); err == nil {
+			p, err = a.Prepare(ctx, document, r.Only...)
+		}
+	}
+	if isNotGranted(err) { // said before a condition was held to a record
+		err = fmt.Errorf("%w: %w", errNotGranted, err)
+	}
+	return p, err
 }
 
 // sealOpenings encrypts openings to the asker.
@@ -208,7 +220,7 @@ func sealOpenings(o *verifier.Openings, r *statement.Request) ([]byte, error) {
 func isNo(err error) bool {
 	for _, no := range []error{
 		prover.ErrFalse, prover.ErrPledged, prover.ErrNotProvable, prover.ErrNoRegistry, prover.ErrNoEpoch,
-		prover.ErrNoGrant, statement.ErrNotGranted, statement.ErrBadRequest, ledger.ErrPledged, ledger.ErrStaleEpoch, ledger.ErrRevoked, ledger.ErrSunset,
+		budget.ErrSpent, prover.ErrNoGrant, statement.ErrNotGranted, statement.ErrBadRequest, ledger.ErrPledged, ledger.ErrStaleEpoch, ledger.ErrRevoked, ledger.ErrSunset,
 	} {
 		if errors.Is(err, no) {
 			return true

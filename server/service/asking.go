@@ -8,6 +8,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/attestry/attestry/ledger"
+	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -37,6 +38,7 @@ type asking struct {
 	document *statement.Request
 	only     []string
 	request  *Request
+	touched  []prover.Touched // by which names it asks for records, of who has a budget
 }
 
 // read reads a request document as an asker's tool completes it, and holds it to the

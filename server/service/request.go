@@ -11,6 +11,7 @@ import (
 
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/budget"
 )
 
 // RequestState is how far a request is.
@@ -49,6 +50,9 @@ type Request struct {
 	Withdrawing  bool         `json:"withdrawing,omitempty"` // when its job lets go of it
 	Proof        string       `json:"proof,omitempty"`
 	Refusal      *Refusal     `json:"refusal,omitempty"`
+	// Uncharged says that the records that could answer are not charged yet to the
+	// asker's budget, as they are before anything is proved.
+	Uncharged bool `json:"uncharged,omitempty"`
 }
 
 // Codes of a [Refusal]. New ones may come.
@@ -103,7 +107,8 @@ func (r *Request) shownTo(o access.Organisation) *Request {
 // Ask takes a bank's request, and sees that it is answered where the configuration says
 // so. only names the facts to prove here, where other agencies prove the rest; none is
 // all. It fails with [statement.ErrBadRequest], [ErrIncomplete], [ErrAudience],
-// [ErrExpired], and with [ErrExists] where the bank sent a request of this nonce before.
+// [ErrExpired], with [budget.ErrSpent], and with [ErrExists] where the bank sent a request
+// of this nonce before.
 func (s *Service) Ask(ctx context.Context, p *access.Principal, document []byte, only []string) (*Request, error) {
 	asked, err := s.read(document, only)
 	if err != nil {
@@ -116,7 +121,16 @@ func (s *Service) Ask(ctx context.Context, p *access.Principal, document []byte,
 	if err != nil {
 		return nil, err
 	}
-	return s.take(ctx, p, asked, automatic)
+	if s.config.Budget != nil {
+		if asked.touched, err = s.w.Agency().Touched(asked.document, asked.only...); err != nil {
+			return nil, err
+		}
+	}
+	r, err := s.take(ctx, p, asked, automatic)
+	if errors.Is(err, budget.ErrSpent) {
+		s.noteProbing(p, asked.request)
+	}
+	return r, err
 }
 
 // isAutomatic tells whether a request is answered at once. It looks at no record.
@@ -133,11 +147,6 @@ func (s *Service) isAutomatic(asked *asking) (bool, error) {
 
 // take keeps a request and, where it is to be answered now, gives it a job.
 func (s *Service) take(ctx context.Context, p *access.Principal, asked *asking, answer bool) (*Request, error) {
-	if s.config.Admit != nil {
-		if err := s.config.Admit(ctx, p.Organisation, asked.document, asked.only); err != nil {
-			return nil, err
-		}
-	}
 	r := asked.request
 	r.ID, r.Organisation, r.State = s.newID(ctx), p.Organisation.ID, Asked
 	r.Created = s.now().UTC()
@@ -145,16 +154,17 @@ func (s *Service) take(ctx context.Context, p *access.Principal, asked *asking, 
 	if r.Expires.IsZero() {
 		r.Expires = r.Created.Add(s.config.RequestsKept)
 	}
-	kept, err := s.keep(p, r, asked.raw, answer)
+	kept, err := s.keep(p, asked, answer)
 	if err != nil {
 		return nil, err
 	}
 	return kept.shownTo(p.Organisation), nil
 }
 
-// keep writes a new request, and its job where it is to be answered. One that a crash
-// kept from being acknowledged, by its idempotency key, is given again as it is.
-func (s *Service) keep(p *access.Principal, r *Request, document []byte, answer bool) (kept *Request, err error) {
+// keep writes a new request, its charges, and its job where it is to be answered. One that
+// a crash kept from being acknowledged, by its idempotency key, is given again as it is.
+func (s *Service) keep(p *access.Principal, asked *asking, answer bool) (kept *Request, err error) {
+	r := asked.request
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		nonces, nonce := tx.Bucket([]byte(noncesBucket)), []byte(r.Organisation+"\x00"+r.Nonce)
 		if id := nonces.Get(nonce); id != nil {
@@ -165,6 +175,12 @@ func (s *Service) keep(p *access.Principal, r *Request, document []byte, answer 
 			return err
 		}
 		kept = r
+		if len(asked.touched) > 0 {
+			r.Uncharged = true
+			if err := s.config.Budget.Charge(tx, r.Organisation, asked.touched); err != nil {
+				return err
+			}
+		}
 		if answer {
 			if err := s.giveJob(tx, r, r.ID); err != nil {
 				return err
@@ -173,7 +189,7 @@ func (s *Service) keep(p *access.Principal, r *Request, document []byte, answer 
 		return errors.Join(
 			nonces.Put(nonce, []byte(r.ID)),
 			s.requests.add(tx, r.ID, r.Organisation, r),
-			s.documents.put(tx, r.ID, document),
+			s.documents.put(tx, r.ID, asked.raw),
 			s.count(tx, r.Organisation, r.State, 1),
 			s.due(tx, r.Expires, dueRequest, r.ID),
 			s.record(tx, p, AuditRecord{Action: "request.created", Request: r.ID, Facts: auditFacts(r.here())}),

@@ -12,8 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/prover/queue"
-	"github.com/attestry/attestry/server/access"
-	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/server/budget"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -52,9 +51,8 @@ type Config struct {
 	Sealer Sealer
 	// Automatic is which requests are answered at once; empty: [AutomaticGranted].
 	Automatic Automatic
-	// Admit is asked before a request is taken, and refuses it with an error; nil: all
-	// are taken.
-	Admit func(ctx context.Context, asker access.Organisation, r *statement.Request, only []string) error
+	// Budget bounds what banks may ask; nil: nothing does.
+	Budget *budget.Budget
 	// OpeningsKept is how long openings wait for their asker; 0: [DefaultOpeningsKept].
 	OpeningsKept time.Duration
 	// RequestsKept is how long a request waits for its answer, where it does not say
@@ -95,6 +93,7 @@ type Service struct {
 	started string // names this run of the process among the keys that are being done
 	sender  sender
 	kicked  chan struct{} // deliveries wait to be queued
+	probing sometimes     // organisations whose budget is spent
 }
 
 // Open opens the service in the workspace's database, and makes its part of it where
