@@ -57,6 +57,36 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for GrantState.
+const (
+	GrantStateEarly   GrantState = "early"
+	GrantStateExpired GrantState = "expired"
+	GrantStateLive    GrantState = "live"
+	GrantStateRevoked GrantState = "revoked"
+	GrantStateUnknown GrantState = "unknown"
+	GrantStateVoid    GrantState = "void"
+)
+
+// Valid indicates whether the value is a known member of the GrantState enum.
+func (e GrantState) Valid() bool {
+	switch e {
+	case GrantStateEarly:
+		return true
+	case GrantStateExpired:
+		return true
+	case GrantStateLive:
+		return true
+	case GrantStateRevoked:
+		return true
+	case GrantStateUnknown:
+		return true
+	case GrantStateVoid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobState.
 const (
 	JobStateCancelled JobState = "cancelled"
@@ -149,16 +179,16 @@ func (e OpeningsState) Valid() bool {
 
 // Defines values for PledgeState.
 const (
-	Live     PledgeState = "live"
-	Released PledgeState = "released"
+	PledgeStateLive     PledgeState = "live"
+	PledgeStateReleased PledgeState = "released"
 )
 
 // Valid indicates whether the value is a known member of the PledgeState enum.
 func (e PledgeState) Valid() bool {
 	switch e {
-	case Live:
+	case PledgeStateLive:
 		return true
-	case Released:
+	case PledgeStateReleased:
 		return true
 	default:
 		return false
@@ -241,7 +271,10 @@ func (e ScopeConsent) Valid() bool {
 type AskedFact struct {
 	Absent bool   `json:"absent,omitempty,omitzero"`
 	AsOf   string `json:"as_of,omitempty,omitzero"`
-	Holder bool   `json:"holder,omitempty,omitzero"`
+
+	// Grant The entry of the grant that it names.
+	Grant  *uint64 `json:"grant,omitempty"`
+	Holder bool    `json:"holder,omitempty,omitzero"`
 
 	// Key The request names the key.
 	Key    bool   `json:"key,omitempty,omitzero"`
@@ -300,6 +333,39 @@ type AuditRecord struct {
 
 	// Target The organisation or key that it was about.
 	Target string `json:"target,omitempty,omitzero"`
+}
+
+// Budget defines model for Budget.
+type Budget struct {
+	Organisation OrganisationName `json:"organisation"`
+
+	// Questions How many may ask by one name, such as a key or a subject; 0 where nothing bounds them.
+	Questions int `json:"questions"`
+
+	// Registries Those that it has asked about.
+	Registries []BudgetUsage `json:"registries"`
+
+	// RegistryQuestions How many may be about one registry; 0 where nothing bounds them.
+	RegistryQuestions int `json:"registry_questions"`
+
+	// Window Seconds over which questions count.
+	Window int64 `json:"window"`
+}
+
+// BudgetUsage defines model for BudgetUsage.
+type BudgetUsage struct {
+	// AnyRecord How many named no record.
+	AnyRecord int `json:"any_record"`
+
+	// Names By how many names it was asked.
+	Names int `json:"names"`
+
+	// Questions How many were about it; 0 where nothing bounds them.
+	Questions int    `json:"questions"`
+	Registry  string `json:"registry"`
+
+	// Spent Of the names, by how many nothing more may be asked now.
+	Spent int `json:"spent"`
 }
 
 // Circuit defines model for Circuit.
@@ -411,6 +477,52 @@ type EpochPage struct {
 	Items []Epoch `json:"items"`
 	Next  string  `json:"next,omitempty,omitzero"`
 }
+
+// Grant defines model for Grant.
+type Grant struct {
+	// Audience Who may ask.
+	Audience string `json:"audience,omitempty,omitzero"`
+
+	// Digest Of the document, as the entry has it: base64.
+	Digest string `json:"digest"`
+
+	// Document A grant, attestry/grant-document/v1; docs/spec/grants.md.
+	Document GrantDocument `json:"document,omitempty,omitzero"`
+
+	// Index Its entry in the ledger, which requests name.
+	Index    uint64   `json:"index"`
+	Purposes []string `json:"purposes,omitempty,omitzero"`
+
+	// Registries What it is about.
+	Registries []string `json:"registries,omitempty,omitzero"`
+
+	// Registry The one that its entry names.
+	Registry string `json:"registry"`
+
+	// RevokedBy The revocation's entry.
+	RevokedBy *uint64 `json:"revoked_by,omitempty"`
+
+	// State early, live, expired: by the document's times; revoked: the agency ended it; void: its issuer's key was revoked from
+	// before it; unknown: what the document says is not here, or not yours to see.
+	State     GrantState `json:"state"`
+	ValidFrom time.Time  `json:"valid_from,omitempty,omitzero"`
+
+	// ValidUntil The first instant at which it no longer counts.
+	ValidUntil time.Time `json:"valid_until,omitempty,omitzero"`
+}
+
+// GrantDocument A grant, attestry/grant-document/v1; docs/spec/grants.md.
+type GrantDocument = json.RawMessage
+
+// GrantPage defines model for GrantPage.
+type GrantPage struct {
+	Items []Grant `json:"items"`
+	Next  string  `json:"next,omitempty,omitzero"`
+}
+
+// GrantState early, live, expired: by the document's times; revoked: the agency ended it; void: its issuer's key was revoked from
+// before it; unknown: what the document says is not here, or not yours to see.
+type GrantState string
 
 // ID 128 bits in hexadecimal.
 type ID = string
@@ -531,8 +643,11 @@ type Key struct {
 	// LastUsed To the hour.
 	LastUsed     time.Time `json:"last_used,omitempty,omitzero"`
 	Organisation string    `json:"organisation"`
-	Scopes       []string  `json:"scopes,omitempty,omitzero"`
-	State        KeyState  `json:"state"`
+
+	// ReplacedBy The key that was made in its place; this one counts until it expires.
+	ReplacedBy string   `json:"replaced_by,omitempty,omitzero"`
+	Scopes     []string `json:"scopes,omitempty,omitzero"`
+	State      KeyState `json:"state"`
 }
 
 // KeyKind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
@@ -766,7 +881,8 @@ type Readers struct {
 
 // Refusal Why there is no answer, as far as the asker may know.
 type Refusal struct {
-	// Code not_provable, already_pledged (since entry) or refused (by the agency, by hand); new ones may come.
+	// Code not_provable, already_pledged (since entry), not_granted (the grant that it names does not allow it now) or
+	// refused (by the agency, by hand); new ones may come.
 	Code string `json:"code"`
 
 	// Detail Why. For the agency alone.
@@ -1022,6 +1138,41 @@ type ListCircuitsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListGrantsParams defines parameters for ListGrants.
+type ListGrantsParams struct {
+	// Cursor Where the page begins; the member next of the page before. It is good for the same list, with the same filters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many; without it, 50.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// State Only those in this state.
+	State *GrantState `form:"state,omitempty" json:"state,omitempty"`
+
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// IssueGrantParams defines parameters for IssueGrant.
+type IssueGrantParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that you want done. The same key gives the same answer
+	// for at least seven days, also after a restart, and does the thing once.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetGrantParams defines parameters for GetGrant.
+type GetGrantParams struct {
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RevokeGrantParams defines parameters for RevokeGrant.
+type RevokeGrantParams struct {
+	// IdempotencyKey A text of your own, such as a UUID, new for each thing that you want done. The same key gives the same answer
+	// for at least seven days, also after a restart, and does the thing once.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
 	// Cursor Where the page begins; the member next of the page before. It is good for the same list, with the same filters.
@@ -1103,6 +1254,12 @@ type CreateOrganisationParams struct {
 
 // GetOrganisationParams defines parameters for GetOrganisation.
 type GetOrganisationParams struct {
+	// IfNoneMatch The ETag of a copy that the client has.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetBudgetParams defines parameters for GetBudget.
+type GetBudgetParams struct {
 	// IfNoneMatch The ETag of a copy that the client has.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -1339,6 +1496,9 @@ type ListDeliveriesParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// IssueGrantJSONRequestBody defines body for IssueGrant for application/json ContentType.
+type IssueGrantJSONRequestBody = GrantDocument
+
 // CreateOrganisationJSONRequestBody defines body for CreateOrganisation for application/json ContentType.
 type CreateOrganisationJSONRequestBody = NewOrganisation
 
@@ -1499,6 +1659,46 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/circuits (the `ListCircuits` operationId).
 	ListCircuits(ctx context.Context, params *ListCircuitsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListGrants Grants, the oldest first.
+	//
+	// A bank sees those that are for it, an agency those about its registries alone. Auditors and operators see that there
+	// is one, and whether it has ended, as the log shows it: what a document says is between the agency and the bank.
+	//
+	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
+	ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueGrantWithBody Grant a bank to ask.
+	//
+	// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+	// becomes an entry of the ledger, whose index the bank's requests name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+	IssueGrantWithBody(ctx context.Context, params *IssueGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueGrant Grant a bank to ask.
+	//
+	// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+	// becomes an entry of the ledger, whose index the bank's requests name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+	IssueGrant(ctx context.Context, params *IssueGrantParams, body IssueGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGrant A grant, and whether it counts.
+	//
+	// Corresponds with GET /v1/grants/{index} (the `GetGrant` operationId).
+	GetGrant(ctx context.Context, index PathIndex, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeGrant End a grant before its time.
+	//
+	// What was proved before stays granted; nothing more is proved under it. It cannot be taken back. Once more is no error.
+	//
+	// Corresponds with POST /v1/grants/{index}/revocation (the `RevokeGrant` operationId).
+	RevokeGrant(ctx context.Context, index PathIndex, params *RevokeGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListJobs Jobs, the newest first.
 	//
 	// Corresponds with GET /v1/jobs (the `ListJobs` operationId).
@@ -1574,6 +1774,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/organisations/{organisation} (the `GetOrganisation` operationId).
 	GetOrganisation(ctx context.Context, organisation PathOrganisation, params *GetOrganisationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBudget What an organisation may ask, and has asked.
+	//
+	// Numbers alone, over the last window. A bank sees its own.
+	//
+	// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
+	GetBudget(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeys An organisation's credentials, without their secrets.
 	//
@@ -1812,7 +2019,8 @@ type ClientInterface interface {
 	//
 	// The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 	// seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+	// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1823,7 +2031,8 @@ type ClientInterface interface {
 	//
 	// The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 	// seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+	// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2084,6 +2293,96 @@ func (c *Client) ListCircuits(ctx context.Context, params *ListCircuitsParams, r
 	return c.Client.Do(req)
 }
 
+// ListGrants Grants, the oldest first.
+//
+// A bank sees those that are for it, an agency those about its registries alone. Auditors and operators see that there
+// is one, and whether it has ended, as the log shows it: what a document says is between the agency and the bank.
+//
+// Corresponds with GET /v1/grants (the `ListGrants` operationId).
+func (c *Client) ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueGrantWithBody Grant a bank to ask.
+//
+// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+// becomes an entry of the ledger, whose index the bank's requests name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+func (c *Client) IssueGrantWithBody(ctx context.Context, params *IssueGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueGrantRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueGrant Grant a bank to ask.
+//
+// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+// becomes an entry of the ledger, whose index the bank's requests name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+func (c *Client) IssueGrant(ctx context.Context, params *IssueGrantParams, body IssueGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueGrantRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGrant A grant, and whether it counts.
+//
+// Corresponds with GET /v1/grants/{index} (the `GetGrant` operationId).
+func (c *Client) GetGrant(ctx context.Context, index PathIndex, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGrantRequest(c.Server, index, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeGrant End a grant before its time.
+//
+// What was proved before stays granted; nothing more is proved under it. It cannot be taken back. Once more is no error.
+//
+// Corresponds with POST /v1/grants/{index}/revocation (the `RevokeGrant` operationId).
+func (c *Client) RevokeGrant(ctx context.Context, index PathIndex, params *RevokeGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeGrantRequest(c.Server, index, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListJobs Jobs, the newest first.
 //
 // Corresponds with GET /v1/jobs (the `ListJobs` operationId).
@@ -2280,6 +2579,23 @@ func (c *Client) DisableOrganisation(ctx context.Context, organisation PathOrgan
 // Corresponds with GET /v1/organisations/{organisation} (the `GetOrganisation` operationId).
 func (c *Client) GetOrganisation(ctx context.Context, organisation PathOrganisation, params *GetOrganisationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOrganisationRequest(c.Server, organisation, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBudget What an organisation may ask, and has asked.
+//
+// Numbers alone, over the last window. A bank sees its own.
+//
+// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
+func (c *Client) GetBudget(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBudgetRequest(c.Server, organisation, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2847,7 +3163,8 @@ func (c *Client) ListRequests(ctx context.Context, params *ListRequestsParams, r
 //
 // The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 // seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2868,7 +3185,8 @@ func (c *Client) CreateRequestWithBody(ctx context.Context, params *CreateReques
 //
 // The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 // seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3504,6 +3822,252 @@ func NewListCircuitsRequest(server string, params *ListCircuitsParams) (*http.Re
 	return req, nil
 }
 
+// NewListGrantsRequest constructs an http.Request for the ListGrants method
+func NewListGrantsRequest(server string, params *ListGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewIssueGrantRequest calls the generic IssueGrant builder with application/json body
+func NewIssueGrantRequest(server string, params *IssueGrantParams, body IssueGrantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIssueGrantRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewIssueGrantRequestWithBody constructs an http.Request for the IssueGrant method, with any body, and a specified content type
+func NewIssueGrantRequestWithBody(server string, params *IssueGrantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetGrantRequest constructs an http.Request for the GetGrant method
+func NewGetGrantRequest(server string, index PathIndex, params *GetGrantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "index", index, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/grants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeGrantRequest constructs an http.Request for the RevokeGrant method
+func NewRevokeGrantRequest(server string, index PathIndex, params *RevokeGrantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "index", index, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/grants/%s/revocation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListJobsRequest constructs an http.Request for the ListJobs method
 func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, error) {
 	var err error
@@ -4126,6 +4690,55 @@ func NewGetOrganisationRequest(server string, organisation PathOrganisation, par
 	}
 
 	operationPath := fmt.Sprintf("/v1/organisations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetBudgetRequest constructs an http.Request for the GetBudget method
+func NewGetBudgetRequest(server string, organisation PathOrganisation, params *GetBudgetParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organisation", organisation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/organisations/%s/budget", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6391,6 +7004,52 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/circuits (the `ListCircuits` operationId).
 	ListCircuitsWithResponse(ctx context.Context, params *ListCircuitsParams, reqEditors ...RequestEditorFn) (*ListCircuitsResponse, error)
 
+	// ListGrantsWithResponse Grants, the oldest first.
+	//
+	// A bank sees those that are for it, an agency those about its registries alone. Auditors and operators see that there
+	// is one, and whether it has ended, as the log shows it: what a document says is between the agency and the bank.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
+	ListGrantsWithResponse(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*ListGrantsResponse, error)
+
+	// IssueGrantWithBodyWithResponse Grant a bank to ask.
+	//
+	// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+	// becomes an entry of the ledger, whose index the bank's requests name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+	IssueGrantWithBodyWithResponse(ctx context.Context, params *IssueGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueGrantResponse, error)
+
+	// IssueGrantWithResponse Grant a bank to ask.
+	//
+	// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+	// becomes an entry of the ledger, whose index the bank's requests name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+	IssueGrantWithResponse(ctx context.Context, params *IssueGrantParams, body IssueGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueGrantResponse, error)
+
+	// GetGrantWithResponse A grant, and whether it counts.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/grants/{index} (the `GetGrant` operationId).
+	GetGrantWithResponse(ctx context.Context, index PathIndex, params *GetGrantParams, reqEditors ...RequestEditorFn) (*GetGrantResponse, error)
+
+	// RevokeGrantWithResponse End a grant before its time.
+	//
+	// What was proved before stays granted; nothing more is proved under it. It cannot be taken back. Once more is no error.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/grants/{index}/revocation (the `RevokeGrant` operationId).
+	RevokeGrantWithResponse(ctx context.Context, index PathIndex, params *RevokeGrantParams, reqEditors ...RequestEditorFn) (*RevokeGrantResponse, error)
+
 	// ListJobsWithResponse Jobs, the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6488,6 +7147,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/organisations/{organisation} (the `GetOrganisation` operationId).
 	GetOrganisationWithResponse(ctx context.Context, organisation PathOrganisation, params *GetOrganisationParams, reqEditors ...RequestEditorFn) (*GetOrganisationResponse, error)
+
+	// GetBudgetWithResponse What an organisation may ask, and has asked.
+	//
+	// Numbers alone, over the last window. A bank sees its own.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
+	GetBudgetWithResponse(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*GetBudgetResponse, error)
 
 	// ListKeysWithResponse An organisation's credentials, without their secrets.
 	//
@@ -6764,7 +7432,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 	// seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+	// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6775,7 +7444,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 	// seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+	// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+	// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7365,6 +8035,233 @@ func (r ListCircuitsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListCircuitsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListGrantsResponse200Headers the declared response headers of an HTTP 200 response for ListGrants
+type ListGrantsResponse200Headers struct {
+	ETag *string
+}
+
+// ListGrantsResponse304Headers the declared response headers of an HTTP 304 response for ListGrants
+type ListGrantsResponse304Headers struct {
+	ETag *string
+}
+
+type ListGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GrantPage
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListGrantsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListGrantsResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGrantsResponse) GetJSON200() *GrantPage {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// IssueGrantResponse201Headers the declared response headers of an HTTP 201 response for IssueGrant
+type IssueGrantResponse201Headers struct {
+	Location string
+}
+
+type IssueGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Grant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *IssueGrantResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r IssueGrantResponse) GetJSON201() *Grant {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r IssueGrantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r IssueGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IssueGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IssueGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IssueGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetGrantResponse200Headers the declared response headers of an HTTP 200 response for GetGrant
+type GetGrantResponse200Headers struct {
+	ETag *string
+}
+
+// GetGrantResponse304Headers the declared response headers of an HTTP 304 response for GetGrant
+type GetGrantResponse304Headers struct {
+	ETag *string
+}
+
+type GetGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Grant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetGrantResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetGrantResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGrantResponse) GetJSON200() *Grant {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetGrantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Grant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeGrantResponse) GetJSON200() *Grant {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeGrantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeGrantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8040,6 +8937,68 @@ func (r GetOrganisationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOrganisationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetBudgetResponse200Headers the declared response headers of an HTTP 200 response for GetBudget
+type GetBudgetResponse200Headers struct {
+	ETag *string
+}
+
+// GetBudgetResponse304Headers the declared response headers of an HTTP 304 response for GetBudget
+type GetBudgetResponse304Headers struct {
+	ETag *string
+}
+
+type GetBudgetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Budget
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetBudgetResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetBudgetResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBudgetResponse) GetJSON200() *Budget {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetBudgetResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBudgetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBudgetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBudgetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBudgetResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10333,6 +11292,82 @@ func (c *ClientWithResponses) ListCircuitsWithResponse(ctx context.Context, para
 	return ParseListCircuitsResponse(rsp)
 }
 
+// ListGrantsWithResponse Grants, the oldest first.
+//
+// A bank sees those that are for it, an agency those about its registries alone. Auditors and operators see that there
+// is one, and whether it has ended, as the log shows it: what a document says is between the agency and the bank.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/grants (the `ListGrants` operationId).
+func (c *ClientWithResponses) ListGrantsWithResponse(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*ListGrantsResponse, error) {
+	rsp, err := c.ListGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGrantsResponse(rsp)
+}
+
+// IssueGrantWithBodyWithResponse Grant a bank to ask.
+//
+// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+// becomes an entry of the ledger, whose index the bank's requests name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+func (c *ClientWithResponses) IssueGrantWithBodyWithResponse(ctx context.Context, params *IssueGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueGrantResponse, error) {
+	rsp, err := c.IssueGrantWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueGrantResponse(rsp)
+}
+
+// IssueGrantWithResponse Grant a bank to ask.
+//
+// The body is the grant, in JSON or YAML, without a blind. The server draws one, the issuer signs the digest, and that
+// becomes an entry of the ledger, whose index the bank's requests name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/grants (the `IssueGrant` operationId).
+func (c *ClientWithResponses) IssueGrantWithResponse(ctx context.Context, params *IssueGrantParams, body IssueGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueGrantResponse, error) {
+	rsp, err := c.IssueGrant(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueGrantResponse(rsp)
+}
+
+// GetGrantWithResponse A grant, and whether it counts.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/grants/{index} (the `GetGrant` operationId).
+func (c *ClientWithResponses) GetGrantWithResponse(ctx context.Context, index PathIndex, params *GetGrantParams, reqEditors ...RequestEditorFn) (*GetGrantResponse, error) {
+	rsp, err := c.GetGrant(ctx, index, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGrantResponse(rsp)
+}
+
+// RevokeGrantWithResponse End a grant before its time.
+//
+// What was proved before stays granted; nothing more is proved under it. It cannot be taken back. Once more is no error.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/grants/{index}/revocation (the `RevokeGrant` operationId).
+func (c *ClientWithResponses) RevokeGrantWithResponse(ctx context.Context, index PathIndex, params *RevokeGrantParams, reqEditors ...RequestEditorFn) (*RevokeGrantResponse, error) {
+	rsp, err := c.RevokeGrant(ctx, index, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeGrantResponse(rsp)
+}
+
 // ListJobsWithResponse Jobs, the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10507,6 +11542,21 @@ func (c *ClientWithResponses) GetOrganisationWithResponse(ctx context.Context, o
 		return nil, err
 	}
 	return ParseGetOrganisationResponse(rsp)
+}
+
+// GetBudgetWithResponse What an organisation may ask, and has asked.
+//
+// Numbers alone, over the last window. A bank sees its own.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
+func (c *ClientWithResponses) GetBudgetWithResponse(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*GetBudgetResponse, error) {
+	rsp, err := c.GetBudget(ctx, organisation, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBudgetResponse(rsp)
 }
 
 // ListKeysWithResponse An organisation's credentials, without their secrets.
@@ -10976,7 +12026,8 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, para
 //
 // The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 // seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10993,7 +12044,8 @@ func (c *ClientWithResponses) CreateRequestWithBodyWithResponse(ctx context.Cont
 //
 // The body is the request document, attestry/request/v1, as attestry request new completes it: with nonce, seed and
 // seal_to, the age recipient that the openings are sealed to. Its audience is the organisation's. Where the agency
-// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it.
+// answers automatically, the answer is on its way at once; Prefer: wait=N waits for it. Each request is charged to the
+// organisation's budget, whatever comes of it; 429 (budget_spent) says that it is spent.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11642,6 +12694,203 @@ func ParseListCircuitsResponse(rsp *http.Response) (*ListCircuitsResponse, error
 	return response, nil
 }
 
+// ParseListGrantsResponse parses an HTTP response from a ListGrantsWithResponse call
+func ParseListGrantsResponse(rsp *http.Response) (*ListGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GrantPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListGrantsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListGrantsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseIssueGrantResponse parses an HTTP response from a IssueGrantWithResponse call
+func ParseIssueGrantResponse(rsp *http.Response) (*IssueGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IssueGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Grant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers IssueGrantResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetGrantResponse parses an HTTP response from a GetGrantWithResponse call
+func ParseGetGrantResponse(rsp *http.Response) (*GetGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Grant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetGrantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetGrantResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeGrantResponse parses an HTTP response from a RevokeGrantWithResponse call
+func ParseRevokeGrantResponse(rsp *http.Response) (*RevokeGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Grant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListJobsResponse parses an HTTP response from a ListJobsWithResponse call
 func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12238,6 +13487,65 @@ func ParseGetOrganisationResponse(rsp *http.Response) (*GetOrganisationResponse,
 		response.Headers200 = &headers
 	case rsp.StatusCode == 304:
 		var headers GetOrganisationResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBudgetResponse parses an HTTP response from a GetBudgetWithResponse call
+func ParseGetBudgetResponse(rsp *http.Response) (*GetBudgetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBudgetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Budget
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetBudgetResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetBudgetResponse304Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
