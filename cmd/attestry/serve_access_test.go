@@ -134,8 +134,8 @@ private: {listen: "127.0.0.1:0"}
 	}
 }
 
-// clientOf trusts an authority, and shows a certificate if there is one.
-func clientOf(t *testing.T, ca *certtest.Authority, show *certtest.Issued) *http.Client {
+// tlsClient trusts an authority, and shows a certificate if there is one.
+func tlsClient(t *testing.T, ca *certtest.Authority, show *certtest.Issued) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certtest.Pool(ca), MinVersion: tls.VersionTLS13}}
 	if show != nil {
@@ -155,7 +155,7 @@ func me(t *testing.T, address string, ca *certtest.Authority, token string, show
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := clientOf(t, ca, show).Do(r)
+	response, err := tlsClient(t, ca, show).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func me(t *testing.T, address string, ca *certtest.Authority, token string, show
 // shown gives the name in the certificate that a server shows.
 func shown(t *testing.T, address string, ca *certtest.Authority) string {
 	t.Helper()
-	response, err := clientOf(t, ca, nil).Get(address + "/healthz")
+	response, err := tlsClient(t, ca, nil).Get(address + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}

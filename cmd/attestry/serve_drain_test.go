@@ -29,9 +29,10 @@ func TestServeDrained(t *testing.T) {
 	must(t, dir, "registry", "commit", "titles")
 	token := newKey(t, dir, access.Organisation{ID: "bank-a", Role: access.RoleBank, Audience: "audience-kanari-d44"})
 	question := file(t, "question.yaml", canaryQuestion)
+	const settings = "answer: {automatic: all}\nbudget: {questions: 0}\n"
 	var ids []string
 	for _, timeout := range []string{"1m", "1s"} {
-		l := newLife(t, dir, file(t, "attestry.yaml", "answer: {automatic: all}\nqueue: {workers: 1}\ndrain: {timeout: "+timeout+"}\n"))
+		l := newLife(t, dir, file(t, "attestry.yaml", settings+"queue: {workers: 1}\ndrain: {timeout: "+timeout+"}\n"))
 		for i := range drainedRequests {
 			document := must(t, dir, "request", "new", question, "--seal-to", "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq").out
 			status, answer := l.send(token, "POST", "/v1/requests", document, fmt.Sprint("drain-", timeout, i))
@@ -52,7 +53,7 @@ func TestServeDrained(t *testing.T) {
 			t.Errorf("all %d requests were answered before the stop", n)
 		}
 	}
-	l := newLife(t, dir, file(t, "attestry.yaml", "answer: {automatic: all}\n"))
+	l := newLife(t, dir, file(t, "attestry.yaml", settings))
 	checkAnswers(t, l, token, ids)
 	l.kill()
 	_ = l.command.Wait()
@@ -94,7 +95,9 @@ func TestServeReady(t *testing.T) {
 		code, _ := get(t, address+"/readyz")
 		return code == http.StatusOK
 	}
-	await(t, "the server to be ready", ready) // its queue has to run
+	if !ready() {
+		t.Fatalf("not ready: %s", log)
+	}
 	proving, err := filepath.Glob(filepath.Join(dir, "circuits", "*.pk"))
 	if err != nil || len(proving) == 0 {
 		t.Fatal(proving, err)

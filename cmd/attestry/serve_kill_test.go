@@ -84,7 +84,7 @@ func TestServeKilled(t *testing.T) {
 	must(t, dir, "registry", "import", "titles", file(t, "records.csv", canaryRecords))
 	must(t, dir, "registry", "commit", "titles")
 	token := newKey(t, dir, access.Organisation{ID: "bank-a", Role: access.RoleBank, Audience: "audience-kanari-d44"})
-	config, question := file(t, "attestry.yaml", "answer: {automatic: all}\n"), file(t, "question.yaml", canaryQuestion)
+	config, question := file(t, "attestry.yaml", "answer: {automatic: all}\nbudget: {questions: 0}\n"), file(t, "question.yaml", canaryQuestion)
 	documents := make([]string, *killedRequests)
 	ids := make([]string, len(documents))
 	for i := range documents {

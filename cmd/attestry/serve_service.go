@@ -54,6 +54,10 @@ func (s *service) serveOrganisations(ctx context.Context, w *workspace.Workspace
 			fail(fmt.Errorf("the queue: %w", err))
 		}
 	})
+	select {
+	case <-q.Begun(): // so that who is told where the server listens finds it ready
+	case <-ctx.Done():
+	}
 	return working.Wait, nil
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +19,14 @@ type Bolt struct {
 	writer  *writer
 	timer   *timer
 	running atomic.Bool // there is a Run
+	began   sync.Once
+	begun   chan struct{} // closed by the first Run
 }
 
 // Open opens the queue in a database, in buckets named "queue.…" that it makes where
 // they are missing. Jobs that were running when the process ended are queued again.
 func Open(db *bolt.DB, o Options) (*Bolt, error) {
-	b := &Bolt{db: db, options: o.withDefaults(), index: newIndex(o), writer: newWriter(db), timer: newTimer()}
+	b := &Bolt{db: db, options: o.withDefaults(), index: newIndex(o), writer: newWriter(db), timer: newTimer(), begun: make(chan struct{})}
 	if err := db.Update(prepareBuckets); err != nil {
 		return nil, err
 	}

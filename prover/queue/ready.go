@@ -22,6 +22,10 @@ func (b *Bolt) Ready() error {
 	return b.index.stuck(time.Now())
 }
 
+// Begun gives a channel that is closed when jobs are run for the first time: from then on
+// a queue can be ready.
+func (b *Bolt) Begun() <-chan struct{} { return b.begun }
+
 // stuck tells of a pool whose jobs have stood in line for longer than they should while
 // none of them was taken up.
 func (x *index) stuck(at time.Time) error {

@@ -25,6 +25,7 @@ func (b *Bolt) Run(ctx context.Context, h Handler) error {
 		return ErrRunning
 	}
 	defer b.running.Store(false)
+	b.began.Do(func() { close(b.begun) })
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, b.index.wakeAll)()
