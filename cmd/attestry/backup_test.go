@@ -23,7 +23,7 @@ func TestServedBackups(t *testing.T) {
 	must(t, dir, "registry", "import", "titles", file(t, "records.csv", canaryRecords))
 	must(t, dir, "registry", "commit", "titles")
 	token := newKey(t, dir, access.Organisation{ID: "bank-a", Role: access.RoleBank, Audience: "audience-kanari-d44"})
-	config, question := file(t, "attestry.yaml", "answer: {automatic: all}\n"), file(t, "question.yaml", canaryQuestion)
+	config, question := file(t, "attestry.yaml", "answer: {automatic: all}\nbudget: {questions: 0}\n"), file(t, "question.yaml", canaryQuestion)
 	documents := make([]string, 3**servedBackups)
 	for i := range documents {
 		documents[i] = must(t, dir, "request", "new", question, "--seal-to", "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq").out
