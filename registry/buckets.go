@@ -26,6 +26,7 @@ var (
 	bucketNodes    = []byte("nodes")    // level, index, ^epoch -> children
 	bucketEpochs   = []byte("epochs")   // number -> epoch
 	bucketStaging  = []byte("staging")  // count -> change, in the order of tree keys
+	bucketImport   = []byte("import")   // the staging of an import that has not ended
 	bucketOrigins  = []byte("origins")  // token of a renumbered tree key -> the first tree key of its record
 	bucketRenamed  = []byte("renamed")  // token of a former tree key -> it, epoch, the tree key that replaced it
 	bucketDerived  = []byte("derived")  // name -> meta, members and all but secrets of a derived registry

@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -32,6 +33,14 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format, join func(regi
 	if err != nil {
 		return err
 	}
+	if err = file.find(nil); err == nil {
+		err = s.check(ctx, file, join)
+	}
+	return errors.Join(err, file.close())
+}
+
+// check is [Store.Check] of a file that was read.
+func (s *Store) check(ctx context.Context, file *snapshot, join func(registry string) (*Store, error)) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		e, err := lastEpoch(tx)
 		if err != nil {
@@ -41,7 +50,7 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format, join func(regi
 			return fmt.Errorf("%w: nothing was committed yet", ErrNoEpoch)
 		}
 		c := &checker{s: s, tx: s.in(tx), epoch: *e}
-		if err := c.compareRows(file.rows); err != nil {
+		if err := c.compareRows(file); err != nil {
 			return err
 		}
 		if err := c.compareRenames(file.renames); err != nil {
@@ -66,24 +75,39 @@ type checker struct {
 
 // compareRows finds the first line that is not a record of the epoch, then records
 // that no line gives.
-func (c *checker) compareRows(rows []parsed) error {
-	slices.SortFunc(rows, func(a, b parsed) int { return a.line - b.line })
+func (c *checker) compareRows(file *snapshot) error {
 	records, keys := c.tx.versions(bucketRecords), c.tx.everyKey()
-	for _, row := range rows {
-		position, err := keys.position(row.key)
-		if err != nil {
-			return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+	first := 0 // line that is wrong
+	var wrong error
+	err := file.each(func(row parsed) error {
+		if wrong != nil && row.line > first {
+			return nil
 		}
-		content, _, err := contentAt(records, position, c.epoch.Number)
-		if err != nil {
-			return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+		if err := c.compareRow(records, keys, row); err != nil {
+			first, wrong = row.line, err
 		}
-		if !bytes.Equal(content, row.content) {
-			return mismatch("line %d differs from its record in %s", row.line, c.differences(content, row.content))
-		}
+		return nil
+	})
+	if err != nil || wrong != nil {
+		return errors.Join(err, wrong)
 	}
-	if missing := c.epoch.Records - len(rows); missing != 0 {
+	if missing := c.epoch.Records - file.count; missing != 0 {
 		return mismatch("the file lacks %d of the %d records of epoch %d", missing, c.epoch.Records, c.epoch.Number)
+	}
+	return nil
+}
+
+func (c *checker) compareRow(records *versions, keys everyKey, row parsed) error {
+	position, err := keys.position(row.key)
+	if err != nil {
+		return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+	}
+	content, _, err := contentAt(records, position, c.epoch.Number)
+	if err != nil {
+		return mismatch("line %d is no record of epoch %d", row.line, c.epoch.Number)
+	}
+	if !bytes.Equal(content, row.content) {
+		return mismatch("line %d differs from its record in %s", row.line, c.differences(content, row.content))
 	}
 	return nil
 }

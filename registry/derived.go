@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -29,6 +30,11 @@ func (s *Store) in(tx *bbolt.Tx) state {
 		return state{tx, s.box}
 	}
 	return state{tx.Bucket(bucketDerived).Bucket([]byte(s.schema.Registry)), s.box}
+}
+
+// parts gives transactions over the store's own buckets.
+func (s *Store) parts(ctx context.Context) *parts {
+	return &parts{ctx: ctx, db: s.db, in: s.in, limit: s.limits.part}
 }
 
 // read runs a read transaction over the store's own buckets.
@@ -101,6 +107,8 @@ func (s *Store) Replace(schema *statement.Schema) error {
 	if err != nil {
 		return err
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		if err := createDerived(tx, schema, s.box.key); err != nil {
 			return err

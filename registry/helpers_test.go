@@ -85,6 +85,9 @@ func (s *Store) update(fn func(state) error) error {
 	return s.db.Update(func(tx *bbolt.Tx) error { return fn(s.in(tx)) })
 }
 
+// testLimits are so small that the tests' files take several transactions and runs.
+var testLimits = limits{part: 1 << 15, sort: 1 << 14}
+
 // newTestStore makes a store that is checked when the test ends.
 func newTestStore(t testing.TB, schema *statement.Schema) *Store {
 	t.Helper()
@@ -92,6 +95,7 @@ func newTestStore(t testing.TB, schema *statement.Schema) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.limits = testLimits
 	t.Cleanup(func() { closeChecked(t, s) })
 	return s
 }

@@ -1,16 +1,15 @@
 package registry
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-
-	"go.etcd.io/bbolt"
+	"path/filepath"
 
 	"github.com/attestry/attestry/internal/canon"
+	"github.com/attestry/attestry/internal/extsort"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -31,8 +30,11 @@ const progressRows = 1000
 
 // snapshot is what a file says.
 type snapshot struct {
-	rows    []parsed
-	renames []renaming // in the order of the file
+	sorted  *extsort.Sorter // the rows
+	count   int             // of them
+	renames []renaming      // in the order of the file
+	fields  *fields
+	item    []byte
 }
 
 // parsed is one record of a file.
@@ -42,14 +44,67 @@ type parsed struct {
 	line, column int // of the key
 }
 
+// rowBytes is what stands before a row's content in an item that is sorted: key, line and
+// column.
+const rowBytes = len(treeKey{}) + 8 + 8
+
+func (f *snapshot) add(row parsed) error {
+	f.count++
+	f.item = append(f.item[:0], row.key[:]...)
+	f.item = binary.BigEndian.AppendUint64(f.item, uint64(row.line))
+	f.item = binary.BigEndian.AppendUint64(f.item, uint64(row.column))
+	return f.sorted.Add(append(f.item, row.content...))
+}
+
+// each calls fn with every row, in the order of their keys; the content is valid during
+// the call.
+func (f *snapshot) each(fn func(parsed) error) error {
+	return f.sorted.Each(func(item []byte) error {
+		line := binary.BigEndian.Uint64(item[len(treeKey{}):])
+		column := binary.BigEndian.Uint64(item[len(treeKey{})+8:])
+		return fn(parsed{key: treeKey(item), line: int(line), column: int(column), content: item[rowBytes:]})
+	})
+}
+
+// rowAt is where a row's key stands; zero: nowhere.
+type rowAt struct{ line, column int }
+
+// find fills in where the rows of some keys stand. Two rows with one tree key are an error,
+// which says the first one in the file that comes again.
+func (f *snapshot) find(keys map[treeKey]rowAt) error {
+	var before parsed
+	var twice *ImportError
+	first := 0 // the line of the key's first row
+	err := f.each(func(row parsed) error {
+		switch {
+		case row.key != before.key:
+			first = row.line
+		case twice == nil || row.line < twice.Line:
+			again := fmt.Errorf("the record key of line %d again", first)
+			twice = &ImportError{Line: row.line, Column: row.column, Name: f.fields.columns[0], Cause: again}
+		}
+		before = row
+		if _, wanted := keys[row.key]; wanted {
+			keys[row.key] = rowAt{row.line, row.column}
+		}
+		return nil
+	})
+	if err == nil && twice != nil {
+		return twice
+	}
+	return err
+}
+
+func (f *snapshot) close() error { return f.sorted.Close() }
+
 // Import reads a whole snapshot of the registry and stages what it changes for
 // the next commit, in place of an earlier import that was not committed. A record
 // of the registry that the file lacks is deleted by that commit; one that has
 // another key now, and says so in the schema's column of former keys, keeps its
 // serial. Either the whole file is good and staged, or nothing has changed and the
-// error, an [*ImportError], says where the file is wrong. The records are held in
-// memory until they are staged. progress, which may be nil, hears of bytes and rows
-// read.
+// error, an [*ImportError], says where the file is wrong. More records than fit in some
+// megabytes are sorted in a file beside the store's, which nobody else can read. progress,
+// which may be nil, hears of bytes and rows read.
 func (s *Store) Import(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int)) (Counts, error) {
 	return s.ImportIf(ctx, r, f, progress, func(Counts) error { return nil })
 }
@@ -64,21 +119,41 @@ func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress fu
 	if err != nil {
 		return Counts{}, err
 	}
-	if len(file.rows) > maxRecords {
-		return Counts{}, fmt.Errorf("%w: %d records", ErrFull, len(file.rows))
-	}
-	slices.SortFunc(file.rows, func(a, b parsed) int { return bytes.Compare(a.key[:], b.key[:]) })
-	var counts Counts
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		if counts, err = s.stage(s.in(tx), file); err == nil {
-			err = accept(counts)
-		}
-		return errors.Join(err, ctx.Err())
-	})
-	if err != nil {
+	counts, err := s.importFile(ctx, file, accept)
+	if err = errors.Join(err, file.close()); err != nil {
 		return Counts{}, err
 	}
 	return counts, nil
+}
+
+// importFile stages a file in a bucket that nobody reads, and puts that in the place of the
+// staging in the last transaction.
+func (s *Store) importFile(ctx context.Context, file *snapshot, accept func(Counts) error) (counts Counts, err error) {
+	if file.count > maxRecords {
+		return counts, fmt.Errorf("%w: %d records", ErrFull, file.count)
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p := s.parts(ctx)
+	err = p.run(func() error {
+		if err := s.clearUnfinished(p.tx); err != nil {
+			return err
+		}
+		if counts, err = s.stage(p, file); err != nil {
+			return err
+		}
+		if err := errors.Join(accept(counts), ctx.Err()); err != nil {
+			return err
+		}
+		if err := p.next(); err != nil { // a bucket that changes cannot move
+			return err
+		}
+		return replaceStaging(p.tx, counts)
+	})
+	if err != nil && p.ended > 0 {
+		err = errors.Join(err, s.db.Update(s.clearUnfinished))
+	}
+	return counts, err
 }
 
 // Staged gives the counts of the import that waits for a commit; ok is false where
@@ -95,15 +170,26 @@ func (s *Store) Staged() (counts Counts, ok bool, err error) {
 	return counts, ok, err
 }
 
-// parse reads all records of a file. Two with one tree key are an error.
+// parse reads all records of a file.
 func (s *Store) parse(ctx context.Context, r io.Reader, f Format, progress func(int64, int)) (*snapshot, error) {
 	lines := newLineReader(r)
 	rows, err := newRowReader(lines, f, s.fields)
 	if err != nil {
 		return nil, err
 	}
-	file := &snapshot{}
-	seen := map[treeKey]int{}
+	file := &snapshot{sorted: extsort.New(filepath.Dir(s.db.Path()), s.limits.sort), fields: s.fields}
+	if err = s.parseRows(ctx, rows, lines, file, progress); err == nil {
+		return file, nil
+	}
+	if wrong := (*ImportError)(nil); errors.As(err, &wrong) {
+		if twice := file.find(nil); twice != nil { // it came before what is wrong
+			err = twice
+		}
+	}
+	return nil, errors.Join(err, file.close())
+}
+
+func (s *Store) parseRows(ctx context.Context, rows rowReader, lines *lineReader, file *snapshot, progress func(int64, int)) error {
 	record := &Record{Values: make([]statement.Value, len(s.schema.Attributes))}
 	for {
 		row, err := rows.next()
@@ -111,28 +197,26 @@ func (s *Store) parse(ctx context.Context, r io.Reader, f Format, progress func(
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		one, err := s.parseRow(row, record)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if first, twice := seen[one.key]; twice {
-			return nil, s.fields.wrong(row, 0, fmt.Errorf("the record key of line %d again", first))
+		if err := file.add(one); err != nil {
+			return err
 		}
-		seen[one.key] = one.line
-		file.rows = append(file.rows, one)
 		if err := s.parseFormer(row, one.key, file); err != nil {
-			return nil, err
+			return err
 		}
-		if err := tick(ctx, lines, len(file.rows), progress); err != nil {
-			return nil, err
+		if err := tick(ctx, lines, file.count, progress); err != nil {
+			return err
 		}
 	}
 	if progress != nil {
-		progress(lines.bytes, len(file.rows))
+		progress(lines.bytes, file.count)
 	}
-	return file, nil
+	return nil
 }
 
 func tick(ctx context.Context, lines *lineReader, rows int, progress func(int64, int)) error {

@@ -3,11 +3,14 @@ package registry
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"path/filepath"
 	"slices"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/attestry/attestry/internal/atrest"
+	"github.com/attestry/attestry/internal/extsort"
 )
 
 // An index of positions by an element (a subject, a group) shows neither the elements nor
@@ -87,6 +90,64 @@ func (p *postings) all(element treeKey) (positions []uint32, err error) {
 	}
 	slices.Sort(positions)
 	return slices.Compact(positions), nil
+}
+
+// postingSorter gathers the postings of an empty index, however many.
+type postingSorter struct {
+	dir    string
+	memory int
+	all    *extsort.Sorter // of element and position
+	item   []byte
+}
+
+// newPostingSorter makes one for an index in a file.
+func newPostingSorter(path string, memory int) *postingSorter {
+	dir := filepath.Dir(path)
+	return &postingSorter{dir: dir, memory: memory, all: extsort.New(dir, memory)}
+}
+
+func (p *postingSorter) close() error { return p.all.Close() }
+
+func (p *postingSorter) add(one posting) error {
+	p.item = binary.BigEndian.AppendUint32(append(p.item[:0], one.element[:]...), one.position)
+	return p.all.Add(p.item)
+}
+
+// write writes all postings, in the order of their places.
+func (p *postingSorter) write(t *parts, to func() state, bucket []byte) (err error) {
+	rows := extsort.New(p.dir, p.memory)
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if err := p.place(to().postings(bucket), rows); err != nil {
+		return err
+	}
+	index := to().Bucket(bucket)
+	return rows.Each(func(row []byte) error {
+		index.FillPercent = 0.9 // in order
+		if err := index.Put(row[:tokenBytes], slices.Clone(row[tokenBytes:])); err != nil {
+			return err
+		}
+		fresh, err := t.wrote(len(row))
+		if fresh && err == nil {
+			index = to().Bucket(bucket)
+		}
+		return err
+	})
+}
+
+// place gives each posting its place.
+func (p *postingSorter) place(index *postings, rows *extsort.Sorter) error {
+	var last treeKey
+	var next uint32
+	return p.all.Each(func(item []byte) error {
+		element := treeKey(item)
+		if element != last {
+			last, next = element, 0
+		}
+		token, mask := index.at(&element, next)
+		position := binary.BigEndian.Uint32(item[len(element):])
+		next++
+		return rows.Add(binary.BigEndian.AppendUint32(token, position^mask))
+	})
 }
 
 // row is a posting as it stands in the bucket.

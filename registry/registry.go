@@ -63,9 +63,11 @@ type Store struct {
 	secrets secrets
 	base    *Store            // that a derived registry is computed from
 	derived map[string]*Store // that derive from this one, by name
+	limits  limits
 
-	mu     sync.Mutex // held while latest is read or replaced
-	latest *Epoch
+	writing sync.Mutex // held by an import or a commit
+	mu      sync.Mutex // held while latest is read or replaced
+	latest  *Epoch
 }
 
 // secrets are the registry's two secrets: drawn at its creation, never rotated.
@@ -166,7 +168,7 @@ func drawSecrets() (s secrets) {
 
 // load reads what an open store keeps in memory.
 func load(db *bbolt.DB, path string, key *atrest.Key) (*Store, error) {
-	s := &Store{db: db}
+	s := &Store{db: db, limits: limits{part: partBytes, sort: sortBytes}}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.load(tx, key) }); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -295,12 +297,36 @@ func initialiseTree(tx state) error {
 			return err
 		}
 	}
+	return initialiseLists(tx)
+}
+
+func initialiseLists(tx state) error {
 	keys, retired := tx.list(bucketKeys), tx.list(bucketRetired)
 	return errors.Join(
 		tx.Bucket(bucketMeta).Put(metaFresh, positionKey(1)),
 		keys.initialise(), retired.initialise(),
 		keys.put(treeKey{}, sentinel), keys.flush(),
 	)
+}
+
+// treeBuckets are those that the first commit fills.
+var treeBuckets = [][]byte{bucketRecords, bucketLinks, bucketKeys, bucketRetired, bucketSubjects, bucketNodes}
+
+// clearTree empties a registry that has no epoch yet: a first commit that did not end may
+// have left some of it.
+func clearTree(tx state) error {
+	if left, _ := tx.Bucket(bucketLinks).Cursor().First(); left == nil {
+		return nil // the sentinel's comes first
+	}
+	for _, name := range treeBuckets {
+		if err := tx.DeleteBucket(name); err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return initialiseLists(tx)
 }
 
 func encodeSchema(schema *statement.Schema) ([]byte, error) {

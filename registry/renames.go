@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // A record that is renumbered is one record still: its new key takes over the
@@ -58,14 +56,23 @@ func (s *Store) parseFormer(row []cell, key treeKey, file *snapshot) error {
 // file.
 func (s *Store) planRenames(tx state, file *snapshot) (map[treeKey]treeKey, error) {
 	p := &renamePlanner{
-		renamed: tx.renamed(), known: tx.everyKey(), fields: s.fields, rows: file.rows,
+		renamed: tx.renamed(), known: tx.everyKey(), fields: s.fields, rows: map[treeKey]rowAt{},
 		former: map[treeKey]treeKey{}, lines: map[treeKey]int{},
-	}
-	if err := p.refuseSpent(); err != nil {
-		return nil, err
 	}
 	pending, err := p.pending(file.renames)
 	if err != nil {
+		return nil, err
+	}
+	for _, r := range pending {
+		p.rows[r.from] = rowAt{}
+	}
+	if err := p.renamed.each(func(spent replacement) error { p.rows[spent.from] = rowAt{}; return nil }); err != nil {
+		return nil, err
+	}
+	if err := file.find(p.rows); err != nil {
+		return nil, err
+	}
+	if err := p.refuseSpent(); err != nil {
 		return nil, err
 	}
 	for _, r := range pending {
@@ -89,7 +96,7 @@ type renamePlanner struct {
 	renamed renamed
 	known   everyKey
 	fields  *fields
-	rows    []parsed            // in the order of their keys
+	rows    map[treeKey]rowAt   // of the former keys and those that were renamed away
 	former  map[treeKey]treeKey // the plan
 	lines   map[treeKey]int     // of the rows that name a former key
 	first   *ImportError
@@ -103,12 +110,9 @@ func (p *renamePlanner) refuse(line, column, field int, cause error) {
 }
 
 // row finds the file's row of a key.
-func (p *renamePlanner) row(key treeKey) (parsed, bool) {
-	i, found := slices.BinarySearchFunc(p.rows, key, func(r parsed, k treeKey) int { return bytes.Compare(r.key[:], k[:]) })
-	if !found {
-		return parsed{}, false
-	}
-	return p.rows[i], true
+func (p *renamePlanner) row(key treeKey) (row rowAt, found bool) {
+	row = p.rows[key]
+	return row, row.line != 0
 }
 
 // refuseSpent refuses rows with keys that were renamed away.

@@ -18,9 +18,8 @@ import (
 const (
 	// rewriteEnding marks a file that is being written anew.
 	rewriteEnding = ".rewrite"
-	// rewriteBatch is how many bytes one transaction of a rewriting puts in: bbolt holds
-	// them in memory until it ends.
-	rewriteBatch = 32 << 20
+	// rewriteBatch is how many bytes one transaction of a rewriting puts in.
+	rewriteBatch = partBytes
 )
 
 // Rewrite writes a store's file anew, with everything sealed under a key's present data
@@ -147,7 +146,7 @@ type gathered struct {
 	bucket  []byte
 	of      func(*Record) (element treeKey, in bool, err error)
 	last    posting // of the version of a record that was read before
-	added   []posting
+	added   *postingSorter
 }
 
 func subjectIndex(schema *statement.Schema) *gathered {
@@ -177,7 +176,7 @@ func (g *gathered) add(r *Record) error {
 	element, in, err := g.of(r)
 	if one := (posting{element, uint32(r.Position)}); in && one != g.last {
 		g.last = one
-		g.added = append(g.added, one)
+		return g.added.add(one)
 	}
 	return err
 }
@@ -195,7 +194,11 @@ type copier struct {
 	indexes []*gathered
 }
 
-func (c *copier) copy() error {
+func (c *copier) copy() (err error) {
+	for _, g := range c.indexes {
+		g.added = newPostingSorter(c.fresh.Path(), sortBytes)
+		defer func() { err = errors.Join(err, g.added.close()) }()
+	}
 	for _, step := range []func(*target) error{
 		func(t *target) error { return c.bucket(t, bucketNodes, nil) },
 		func(t *target) error { return c.bucket(t, bucketEpochs, nil) },
@@ -210,58 +213,27 @@ func (c *copier) copy() error {
 	return nil
 }
 
-// target is where a step of a copier writes: transactions of bounded size.
+// target is where a step of a copier writes.
 type target struct {
-	c    *copier
-	tx   *bbolt.Tx
-	to   state
-	size int
+	parts
+	c *copier
 }
 
 // write runs a step.
 func (c *copier) write(step func(*target) error) error {
-	t := &target{c: c}
-	err := t.begin()
-	if err == nil {
-		err = step(t)
-	}
-	if err != nil {
-		if t.tx != nil {
-			err = errors.Join(err, t.tx.Rollback())
+	t := &target{c: c, parts: parts{ctx: c.ctx, db: c.fresh, limit: c.batch}}
+	t.in = func(tx *bbolt.Tx) state {
+		if c.derived {
+			return derivedIn(tx, c.name, c.key)
 		}
-		return err
+		return state{tx, &box{c.key, c.name}}
 	}
-	return t.tx.Commit()
+	return t.run(func() error { return errors.Join(step(t), c.ctx.Err()) })
 }
 
-func (t *target) begin() (err error) {
-	if t.tx, err = t.c.fresh.Begin(true); err != nil {
-		t.tx = nil
-		return err
-	}
-	t.size, t.to = 0, state{t.tx, &box{t.c.key, t.c.name}}
-	if t.c.derived {
-		t.to = t.derived(t.c.name)
-	}
-	return nil
-}
-
-// derived gives a derived registry's buckets.
-func (t *target) derived(name string) state {
-	return state{t.tx.Bucket(bucketDerived).Bucket([]byte(name)), &box{t.c.key, name}}
-}
-
-// wrote counts bytes; fresh tells that a new transaction has begun.
-func (t *target) wrote(n int) (fresh bool, err error) {
-	if t.size += n; t.size < t.c.batch {
-		return false, nil
-	}
-	err = t.tx.Commit()
-	t.tx = nil
-	if err = errors.Join(err, t.c.ctx.Err()); err != nil {
-		return true, err
-	}
-	return true, t.begin()
+// derivedIn gives a derived registry's buckets.
+func derivedIn(tx *bbolt.Tx, name string, key *atrest.Key) state {
+	return state{tx.Bucket(bucketDerived).Bucket([]byte(name)), &box{key, name}}
 }
 
 // sealed has a value sealed in the new file.
@@ -314,21 +286,15 @@ func (c *copier) record(to state, bucket, k, content []byte) ([]byte, error) {
 // postings writes the indexes.
 func (c *copier) postings(t *target) error {
 	for _, g := range c.indexes {
-		for all := g.added; len(all) > 0; {
-			n := min(len(all), t.c.batch/postingBytes+1)
-			to := t.to
+		to := func() state {
 			if g.derived != "" {
-				to = t.derived(g.derived)
+				return derivedIn(t.tx, g.derived, c.key)
 			}
-			if err := to.postings(g.bucket).add(all[:n]); err != nil {
-				return err
-			}
-			all = all[n:]
-			if _, err := t.wrote(t.c.batch); err != nil {
-				return err
-			}
+			return t.to
 		}
-		g.added = nil
+		if err := g.added.write(&t.parts, to, g.bucket); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -341,7 +307,7 @@ func (c *copier) lists(t *target) error {
 			if err := list.put(e.key, e.position); err != nil {
 				return err
 			}
-			if t.size+entryBytes >= t.c.batch { // the transaction is about to end
+			if t.size+entryBytes >= t.limit { // the transaction is about to end
 				if err := list.flush(); err != nil {
 					return err
 				}

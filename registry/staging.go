@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/attestry/attestry/internal/canon"
 )
 
@@ -53,78 +55,102 @@ func decodeChange(value []byte) (c stagedChange, err error) {
 	return c, nil
 }
 
-// stage compares the rows, in the order of their tree keys, with the latest
-// epoch, and replaces what is staged.
-func (s *Store) stage(tx state, file *snapshot) (Counts, error) {
-	counts := Counts{Rows: len(file.rows)}
-	former, err := s.planRenames(tx, file)
+// stage compares the rows with the latest epoch, and stages what differs in a bucket that
+// nobody reads yet.
+func (s *Store) stage(p *parts, file *snapshot) (Counts, error) {
+	counts := Counts{Rows: file.count}
+	former, err := s.planRenames(p.to, file)
 	if err != nil {
 		return counts, err
 	}
-	if err := emptyStaging(tx); err != nil {
+	unread, err := p.tx.CreateBucket(bucketImport)
+	if err != nil {
 		return counts, err
 	}
-	m := &merge{
-		counts:  &counts,
-		tx:      tx,
-		records: tx.versions(bucketRecords),
-		former:  former,
-	}
-	if err := m.run(file.rows); err != nil {
+	if _, err := unread.CreateBucket(bucketStaging); err != nil {
 		return counts, err
 	}
-	return counts, putStaged(tx, counts)
+	m := &merge{counts: &counts, parts: p, former: former}
+	return counts, m.run(file)
 }
 
 // run merges rows with the list of live keys.
-func (m *merge) run(rows []parsed) error {
-	live, err := m.tx.list(bucketKeys).cursor()
-	if err != nil {
+func (m *merge) run(file *snapshot) (err error) {
+	if err := m.open(); err != nil {
 		return err
 	}
-	if _, _, err := live.first(); err != nil { // the sentinel
+	if _, _, err := m.live.first(); err != nil { // the sentinel
 		return err
 	}
-	at, ok, err := live.next()
-	for i := range rows {
-		order := 1
-		for ; ok && err == nil; at, ok, err = live.next() {
-			if order = bytes.Compare(at.key[:], rows[i].key[:]); order >= 0 {
-				break
-			}
-			if err := m.delete(at.key); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if ok && order == 0 {
-			err = m.compare(rows[i], at.position)
-			if err == nil {
-				at, ok, err = live.next()
-			}
-		} else {
-			err = m.insert(rows[i])
-		}
-		if err != nil {
+	if m.at, m.ok, err = m.live.next(); err != nil {
+		return err
+	}
+	if err := file.each(m.row); err != nil {
+		return err
+	}
+	for m.ok {
+		if err := m.delete(); err != nil {
 			return err
 		}
 	}
-	for ; ok && err == nil; at, ok, err = live.next() {
-		if err := m.delete(at.key); err != nil {
+	return nil
+}
+
+// open takes up a transaction.
+func (m *merge) open() (err error) {
+	m.records = m.parts.to.versions(bucketRecords)
+	if m.live, err = m.parts.to.list(bucketKeys).cursor(); err != nil || !m.ok {
+		return err
+	}
+	m.at, m.ok, err = m.live.seek(m.at.key)
+	return err
+}
+
+// row merges the next row.
+func (m *merge) row(row parsed) error {
+	for m.ok && bytes.Compare(m.at.key[:], row.key[:]) < 0 {
+		if err := m.delete(); err != nil {
 			return err
 		}
 	}
+	if !m.ok || m.at.key != row.key {
+		return m.insert(row)
+	}
+	position := m.at.position
+	if err := m.advance(); err != nil {
+		return err
+	}
+	return m.compare(row, position)
+}
+
+// advance goes on to the next live key.
+func (m *merge) advance() (err error) {
+	m.at, m.ok, err = m.live.next()
 	return err
 }
 
 // merge stages the differences between a file and the latest epoch.
 type merge struct {
 	counts  *Counts
-	tx      state
+	parts   *parts
+	live    *keyCursor
+	at      keyAt // in the list of live keys
+	ok      bool  // false: at the end of it
 	records *versions
 	former  map[treeKey]treeKey // the former keys of new ones
+}
+
+// put stages a change where nobody reads yet.
+func (m *merge) put(c stagedChange) error {
+	unread := state{m.parts.tx.Bucket(bucketImport), m.parts.to.box}
+	if err := unread.putStagedChange(c); err != nil {
+		return err
+	}
+	fresh, err := m.parts.wrote(len(c.content) + 2*len(c.key))
+	if fresh && err == nil {
+		return m.open()
+	}
+	return err
 }
 
 // putStagedChange stages a change, which is to come in the order of keys.
@@ -158,9 +184,14 @@ func (t state) eachStaged(fn func(stagedChange) error) error {
 	})
 }
 
-func (m *merge) delete(gone treeKey) error {
+// delete stages that the live key that the merge is at has left.
+func (m *merge) delete() error {
+	gone := m.at.key
 	m.counts.Deleted++
-	return m.tx.putStagedChange(stagedChange{kind: changeDelete, key: gone})
+	if err := m.advance(); err != nil {
+		return err
+	}
+	return m.put(stagedChange{kind: changeDelete, key: gone})
 }
 
 // compare stages a row if it differs from the live record of its key, at a position.
@@ -177,7 +208,7 @@ func (m *merge) compare(row parsed, position uint32) error {
 		return nil
 	}
 	m.counts.Updated++
-	return m.tx.putStagedChange(stagedChange{kind: changePut, key: row.key, content: row.content})
+	return m.put(stagedChange{kind: changePut, key: row.key, content: row.content})
 }
 
 func (m *merge) insert(row parsed) error {
@@ -187,7 +218,32 @@ func (m *merge) insert(row parsed) error {
 		m.counts.Renamed++
 		change.kind, change.from = changeRename, from
 	}
-	return m.tx.putStagedChange(change)
+	return m.put(change)
+}
+
+// replaceStaging puts what an import has staged in the place of what was staged.
+func replaceStaging(tx *bbolt.Tx, counts Counts) error {
+	if err := tx.DeleteBucket(bucketStaging); err != nil {
+		return err
+	}
+	if err := tx.MoveBucket(bucketStaging, tx.Bucket(bucketImport), nil); err != nil {
+		return err
+	}
+	return errors.Join(tx.DeleteBucket(bucketImport), putStaged(tx, counts))
+}
+
+// clearUnfinished removes what an import or a first commit has left that did not end.
+func (s *Store) clearUnfinished(tx *bbolt.Tx) error {
+	if tx.Bucket(bucketImport) != nil {
+		if err := tx.DeleteBucket(bucketImport); err != nil {
+			return err
+		}
+	}
+	last, err := lastEpoch(tx)
+	if err != nil || last != nil {
+		return err
+	}
+	return clearTree(s.in(tx))
 }
 
 func emptyStaging(tx buckets) error {
