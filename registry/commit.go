@@ -35,16 +35,17 @@ type CommitOptions struct {
 	// Join opens a registry that a derived one joins, by name. Its latest epoch is
 	// joined. It must not be this store's.
 	Join func(registry string) (*Store, error)
-	// Progress, if not nil, hears how many of the hashes are done; it is called
-	// from one goroutine at a time.
+	// Progress, if not nil, hears how many of the hashes are done, those of the derived
+	// registries among them, all of them when the epoch has come to be; it is called from
+	// one goroutine at a time.
 	Progress func(done, total int)
 }
 
 // Commit applies the staged import as the next epoch. Without one it makes an
 // epoch with the last one's root: the agency says that it is still true.
 //
-// The end of the file's transaction is the only point at which the new epoch
-// comes to be. Whoever is killed before it finds the old epoch and the staging;
+// The end of the file's last transaction is the only point at which the new epoch
+// comes to be; a first epoch that is large has several before it. Whoever is killed before it finds the old epoch and the staging;
 // if that was after Publish, [Store.Redo] catches up with the ledger. An error
 // that is [ErrUnstored] says the same without a crash.
 func (s *Store) Commit(ctx context.Context, opts CommitOptions) (Epoch, error) {
@@ -67,7 +68,7 @@ func (s *Store) Commit(ctx context.Context, opts CommitOptions) (Epoch, error) {
 		}
 		return joined{other, latest.Number}, nil
 	}
-	return s.commit(ctx, opts.Progress, join, settle, opts.Publish)
+	return s.commit(&attempt{ctx: ctx, meter: newMeter(opts.Progress, len(s.schema.Derived)), join: join, settle: settle, publish: opts.Publish})
 }
 
 func openJoined(name string, open func(string) (*Store, error)) (*Store, error) {
@@ -105,7 +106,7 @@ func (s *Store) Redo(ctx context.Context, e Epoch, join func(registry string) (*
 		other, err := openJoined(name, join)
 		return joined{other, e.Derivation.Joins[name]}, err
 	}
-	_, err := s.commit(ctx, nil, joinThen, settle, nil)
+	_, err := s.commit(&attempt{ctx: ctx, meter: newMeter(nil, 0), join: joinThen, settle: settle})
 	return err
 }
 
@@ -120,66 +121,89 @@ func (s *Store) compare(e Epoch) error {
 	return nil
 }
 
-// commit makes the next epoch. settle sets its time and may refuse it.
-func (s *Store) commit(ctx context.Context, progress func(int, int), join func(string) (joined, error), settle func(last, next *Epoch) error, publish func(Epoch) error) (Epoch, error) {
+// attempt is one commit.
+type attempt struct {
+	ctx     context.Context
+	meter   *meter
+	join    func(name string) (joined, error)
+	settle  func(last, next *Epoch) error // sets the epoch's time and may refuse it
+	publish func(Epoch) error
+
+	next      Epoch
+	derived   []derivedEpoch
+	published bool
+}
+
+// commit makes the next epoch.
+func (s *Store) commit(a *attempt) (Epoch, error) {
 	if err := s.refuseDerived(); err != nil {
 		return Epoch{}, err
 	}
-	var next Epoch
-	var derived []derivedEpoch
-	published := false
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		last, err := lastEpoch(tx)
-		if err != nil {
-			return err
-		}
-		c := newCommitter(s, s.in(tx), last)
-		c.progress = progress
-		if next, err = c.apply(ctx); err != nil {
-			return err
-		}
-		if derived, next.Derivation, err = s.derive(ctx, tx, next.Number, join); err != nil {
-			return err
-		}
-		if err := settle(last, &next); err != nil {
-			return err
-		}
-		for i := range derived {
-			derived[i].epoch.Time = next.Time
-			if err := putEpoch(derived[i].own, derived[i].epoch); err != nil {
-				return err
-			}
-		}
-		if err := errors.Join(putEpoch(tx, next), emptyStaging(tx), ctx.Err()); err != nil || publish == nil {
-			return err
-		}
-		err = publish(next)
-		published = err == nil
-		return err
-	})
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p := s.parts(a.ctx)
+	err := p.run(func() error { return s.attempt(p, a) })
+	if err != nil && p.ended > 0 {
+		err = errors.Join(err, s.db.Update(s.clearUnfinished))
+	}
 	switch {
-	case err != nil && published:
-		return Epoch{}, fmt.Errorf("%w: epoch %d: %w", ErrUnstored, next.Number, err)
+	case err != nil && a.published:
+		return Epoch{}, fmt.Errorf("%w: epoch %d: %w", ErrUnstored, a.next.Number, err)
 	case err != nil:
 		return Epoch{}, err
 	}
-	s.setLatest(next)
-	for _, d := range derived {
+	s.setLatest(a.next)
+	for _, d := range a.derived {
 		d.store.setLatest(d.epoch)
 	}
-	return next, nil
+	a.meter.finish()
+	return a.next, nil
+}
+
+// attempt makes the epoch and publishes it, but for the end of the last transaction.
+func (s *Store) attempt(p *parts, a *attempt) error {
+	if err := s.clearUnfinished(p.tx); err != nil {
+		return err
+	}
+	last, err := lastEpoch(p.tx)
+	if err != nil {
+		return err
+	}
+	c := newCommitter(s, p.to, last)
+	c.meter = a.meter
+	if a.next, err = c.make(a.ctx, p); err != nil {
+		return err
+	}
+	if a.derived, a.next.Derivation, err = s.derive(a, p.tx); err != nil {
+		return err
+	}
+	if err := a.settle(last, &a.next); err != nil {
+		return err
+	}
+	for i := range a.derived {
+		a.derived[i].epoch.Time = a.next.Time
+		if err := putEpoch(a.derived[i].own, a.derived[i].epoch); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(putEpoch(p.tx, a.next), emptyStaging(p.tx), a.ctx.Err()); err != nil || a.publish == nil {
+		return err
+	}
+	err = a.publish(a.next)
+	a.published = err == nil
+	return err
 }
 
 // committer applies the staging to the state of one transaction.
 type committer struct {
-	s        *Store
-	tx       state
-	epoch    uint64
-	first    bool   // the registry has no epoch yet
-	fresh    uint32 // the next position that was never used
-	records  int    // live
-	changed  int
-	progress func(done, total int)
+	s       *Store
+	tx      state
+	epoch   uint64
+	first   bool   // the registry has no epoch yet
+	fresh   uint32 // the next position that was never used
+	records int    // live
+	changed int
+	meter   *meter
 
 	keys, retired         *keyList
 	content, links, nodes *bbolt.Bucket
@@ -191,7 +215,7 @@ type committer struct {
 
 func newCommitter(s *Store, tx state, last *Epoch) *committer {
 	c := &committer{
-		s: s, tx: tx, epoch: 1, first: last == nil,
+		s: s, tx: tx, epoch: 1, first: last == nil, meter: newMeter(nil, 0),
 		keys:    tx.list(bucketKeys),
 		retired: tx.list(bucketRetired),
 		content: tx.Bucket(bucketRecords),
@@ -206,7 +230,16 @@ func newCommitter(s *Store, tx state, last *Epoch) *committer {
 	return c
 }
 
-// apply makes the epoch: the list first, then leaves and nodes, then the records.
+// make makes the epoch: a first one front to back, in several transactions if it is large,
+// and a later one in the one that there is.
+func (c *committer) make(ctx context.Context, p *parts) (Epoch, error) {
+	if c.first {
+		return c.load(ctx, p)
+	}
+	return c.apply(ctx)
+}
+
+// apply makes an epoch after another one: the list first, then leaves and nodes, then the records.
 func (c *committer) apply(ctx context.Context) (Epoch, error) {
 	fresh, err := decodePosition(c.tx.Bucket(bucketMeta).Get(metaFresh))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 
@@ -41,14 +42,14 @@ type derivedEpoch struct {
 
 // derive brings all derived registries to an epoch of their source, which is
 // written in the same transaction.
-func (s *Store) derive(ctx context.Context, tx *bbolt.Tx, epoch uint64, join func(string) (joined, error)) ([]derivedEpoch, *Derivation, error) {
+func (s *Store) derive(a *attempt, tx *bbolt.Tx) ([]derivedEpoch, *Derivation, error) {
 	if len(s.schema.Derived) == 0 {
 		return nil, nil, nil
 	}
 	all := &Derivation{Roots: map[string]statement.Element{}, Joins: map[string]uint64{}}
 	others := map[string]joined{}
 	for _, name := range s.schema.Joins() {
-		j, err := join(name)
+		j, err := a.join(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -56,8 +57,9 @@ func (s *Store) derive(ctx context.Context, tx *bbolt.Tx, epoch uint64, join fun
 	}
 	var epochs []derivedEpoch
 	for _, definition := range s.schema.Derived {
-		d := s.newDeriver(definition, tx, epoch)
-		e, err := d.run(ctx, others)
+		d := s.newDeriver(definition, tx, a.next.Number)
+		d.meter = a.meter
+		e, err := d.run(a.ctx, others)
 		if err != nil {
 			return nil, nil, fmt.Errorf("derive registry %s: %w", definition.Registry, err)
 		}
@@ -74,6 +76,7 @@ type deriver struct {
 	store      *Store // the derived registry
 	tx, own    state  // of the source and of the derived registry
 	epoch      uint64
+	meter      *meter
 	other      joined               // the joined registry, if there is one
 	otherTx    state                // while it is open
 	keys       everyKey             // of the source
@@ -140,8 +143,9 @@ func (d *deriver) commit(ctx context.Context) (Epoch, error) {
 		}
 	}
 	c := newCommitter(d.store, d.own, last)
-	c.epoch = d.epoch
-	e, err := c.apply(ctx)
+	c.epoch, c.meter = d.epoch, d.meter
+	one := &parts{ctx: ctx, to: d.own, limit: math.MaxInt} // the source's transaction has no parts
+	e, err := c.make(ctx, one)
 	return e, errors.Join(err, emptyStaging(d.own))
 }
 

@@ -18,8 +18,8 @@ import (
 // hash computes the epoch's leaves and the nodes above them, writes all of them,
 // and gives the root.
 func (c *committer) hash(ctx context.Context) (fr.Element, error) {
-	meter := newMeter(c.progress, c.leaves)
-	if err := c.hashLeaves(ctx, meter); err != nil {
+	c.meter.plan(hashesOf(c.leaves))
+	if err := c.hashLeaves(ctx); err != nil {
 		return fr.Element{}, err
 	}
 	if err := c.writeLeaves(); err != nil {
@@ -29,12 +29,18 @@ func (c *committer) hash(ctx context.Context) (fr.Element, error) {
 	for i := range c.leaves {
 		values[i] = slot{index: c.leaves[i].position, value: c.leaves[i].value}
 	}
-	for level := range imt.Levels {
+	return c.hashAbove(ctx, 0, values)
+}
+
+// hashAbove computes and writes the nodes of a level and of those above it from the values
+// below it, and gives the root.
+func (c *committer) hashAbove(ctx context.Context, lowest int, values []slot) (fr.Element, error) {
+	for level := lowest; level < imt.Levels; level++ {
 		blocks, err := c.blocks(level, values)
 		if err != nil {
 			return fr.Element{}, err
 		}
-		if values, err = blocks.hash(ctx, meter); err != nil {
+		if values, err = blocks.hash(ctx, c.meter); err != nil {
 			return fr.Element{}, err
 		}
 		if err := c.writeBlocks(blocks); err != nil {
@@ -56,8 +62,8 @@ func (c *committer) root(values []slot) (fr.Element, error) {
 	return last.Root.Fr(), nil
 }
 
-func (c *committer) hashLeaves(ctx context.Context, meter *meter) error {
-	return parallel(ctx, len(c.leaves), meter, func() func(from, to int) error {
+func (c *committer) hashLeaves(ctx context.Context) error {
+	return parallel(ctx, len(c.leaves), c.meter, func() func(from, to int) error {
 		h := c.s.newLeafHasher()
 		return func(from, to int) error { return h.hash(c.leaves[from:to]) }
 	})
@@ -289,37 +295,17 @@ func parallel(ctx context.Context, n int, meter *meter, worker func() func(from,
 	return nil
 }
 
-// meter counts hashes for a progress report.
-type meter struct {
-	mu          sync.Mutex
-	done, total int
-	report      func(done, total int)
-}
-
-// newMeter counts the leaves and the nodes above them.
-func newMeter(report func(int, int), leaves []leafChange) *meter {
-	m := &meter{report: report, total: len(leaves)}
-	if report == nil {
-		return m
-	}
+// hashesOf counts leaves, which are in order, and the nodes above them.
+func hashesOf(leaves []leafChange) int {
+	n := len(leaves)
 	width := uint32(1)
 	for level := range imt.Levels {
 		width *= uint32(imt.Arity(level))
 		for i := range leaves {
 			if i == 0 || leaves[i].position/width != leaves[i-1].position/width {
-				m.total++
+				n++
 			}
 		}
 	}
-	return m
-}
-
-func (m *meter) add(n int) {
-	if m == nil || m.report == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.done = min(m.done+n, m.total)
-	m.report(m.done, m.total)
+	return n
 }

@@ -22,9 +22,6 @@ import (
 // tokenBytes is how much of a hash finds a posting: two are never alike.
 const tokenBytes = 16
 
-// postingBytes is what a posting takes in the file.
-const postingBytes = tokenBytes + 4
-
 // posting is a position with its element.
 type posting struct {
 	element  treeKey
