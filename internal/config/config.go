@@ -70,7 +70,7 @@ type TLS struct {
 	// The certificate's private key (PEM), readable by the server's user alone.
 	Key string `yaml:"key"`
 	// Certificates (PEM) of who may issue clients' certificates: mutual TLS for those who
-	// have one, and whose certificate is bound to an organisation (attestry cert bind). A
+	// have one, and whose certificate is bound to an organisation (attestry org bind). A
 	// client without one is asked for another credential. Whoever holds a key of this file
 	// can be any organisation whose certificates are bound by subject. Read again as cert is:
 	// whom it names no longer is refused within seconds, on open connections too.
