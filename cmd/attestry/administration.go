@@ -58,6 +58,8 @@ func (a *administration) takeOrders(mux *http.ServeMux) {
 	mux.HandleFunc("POST /"+orderOrgCreate, takeAdministrative[orgCreateOrder](a))
 	mux.HandleFunc("POST /"+orderOrgSwitch, takeAdministrative[orgSwitchOrder](a))
 	mux.HandleFunc("POST /"+orderOrgList, takeAdministrative[orgListOrder](a))
+	mux.HandleFunc("POST /"+orderOrgBind, takeAdministrative[orgBindOrder](a))
+	mux.HandleFunc("POST /"+orderOrgUnbind, takeAdministrative[orgUnbindOrder](a))
 	mux.HandleFunc("POST /"+orderKeyCreate, takeAdministrative[keyCreateOrder](a))
 	mux.HandleFunc("POST /"+orderKeyList, takeAdministrative[keyListOrder](a))
 	mux.HandleFunc("POST /"+orderKeyRevoke, takeAdministrative[keyRevokeOrder](a))
@@ -73,6 +75,8 @@ const (
 	orderOrgCreate = "org-create"
 	orderOrgSwitch = "org-switch"
 	orderOrgList   = "org-list"
+	orderOrgBind   = "org-bind"
+	orderOrgUnbind = "org-unbind"
 	orderKeyCreate = "key-create"
 	orderKeyList   = "key-list"
 	orderKeyRevoke = "key-revoke"

@@ -10,6 +10,8 @@ type orgCmds struct {
 	List    orgListCmd    `cmd:"" help:"List the organisations."`
 	Disable orgDisableCmd `cmd:"" help:"Let an organisation in no more."`
 	Enable  orgEnableCmd  `cmd:"" help:"Let a disabled organisation in again."`
+	Bind    orgBindCmd    `cmd:"" help:"Take a client certificate for an organisation's."`
+	Unbind  orgUnbindCmd  `cmd:"" help:"Take a client certificate for an organisation's no more."`
 }
 
 func (*orgCmds) Help() string {

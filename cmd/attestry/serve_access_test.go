@@ -15,9 +15,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/attestry/attestry/internal/certtest"
+	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
-	"github.com/attestry/attestry/workspace"
 )
 
 // newIssuer is an OpenID Connect provider, and makes tokens for organisations.
@@ -56,23 +56,6 @@ func newIssuer(t *testing.T) (url string, token func(organisation string) string
 	}
 }
 
-// bind binds a certificate to an organisation of a workspace.
-func bind(t *testing.T, dir, organisation string, c *certtest.Issued) {
-	t.Helper()
-	w, err := workspace.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = w.Close() }()
-	d, err := directory(w)
-	if err == nil {
-		_, err = d.BindCertificate(access.NewKey{Organisation: organisation}, access.KindCertificate, c.Certificate)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A server with its own TLS takes an API key, a client's certificate and an issuer's token,
 // and no others; its certificate is renewed while it runs.
 func TestServeAccess(t *testing.T) {
@@ -85,7 +68,10 @@ func TestServeAccess(t *testing.T) {
 	certtest.Write(t, path("server.key"), server.Key)
 	apiKey := newKey(t, dir, access.Organisation{ID: "bank-a", Role: access.RoleBank})
 	newKey(t, dir, access.Organisation{ID: "bank-b", Role: access.RoleBank})
-	bind(t, dir, "bank-b", bank)
+	certtest.Write(t, path("bank.pem"), bank.Cert)
+	certtest.Write(t, path("bank.key"), bank.Key)
+	certtest.Write(t, path("stranger.pem"), stranger.Cert)
+	must(t, dir, "org", "bind", "bank-b", "--certificate", path("bank.pem"))
 	issuer, token := newIssuer(t)
 	banks := token("bank-a")
 	settings := fmt.Sprintf(`
@@ -118,6 +104,7 @@ private: {listen: "127.0.0.1:0"}
 			t.Errorf("%s: %d %q, not %d %q", c.what, status, who, c.status, c.who)
 		}
 	}
+	testBinding(t, dir, path, func() (int, string) { return me(t, address, ca, "", stranger) })
 	renewed := ca.Issue(t, certtest.Leaf{Name: "second"})
 	certtest.Write(t, path("server.pem"), renewed.Cert)
 	certtest.Write(t, path("server.key"), renewed.Key)
@@ -131,6 +118,39 @@ private: {listen: "127.0.0.1:0"}
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds the %s", what)
 		}
+	}
+}
+
+// testBinding binds a stranger's certificate, and unbinds it, while the server runs.
+func testBinding(t *testing.T, dir string, path func(string) string, me func() (int, string)) {
+	t.Helper()
+	stranger := path("stranger.pem")
+	for _, c := range []struct {
+		args   []string
+		code   int
+		says   string
+		status int // of a request with the stranger's certificate then
+	}{
+		{[]string{"bind", "bank-c", "--certificate", stranger}, cli.Could, "no organisation is called", 401},
+		{[]string{"bind", "bank-a", "--certificate", path("bank.pem")}, cli.Could, "the certificate is bound to bank-b", 401},
+		{[]string{"bind", "bank-a", "--certificate", path("bank.key")}, cli.Could, "it holds a private key", 401},
+		{[]string{"bind", "bank-a", "--certificate", stranger, "--scope", "everything"}, cli.Could, "no operation has the scope", 401},
+		{[]string{"bind", "bank-a", "--certificate", stranger, "--by-subject"}, cli.Done, "bank-a: ", 200},
+		{[]string{"bind", "bank-a", "--certificate", stranger, "--scope", "requests-read"}, cli.Done, "certificate, valid, for requests-read, never used", 200},
+		{[]string{"unbind", "bank-b", "--certificate", stranger}, cli.Could, "the certificate is not bound to", 200},
+		{[]string{"unbind", "bank-a", "--certificate", stranger}, cli.Done, "subject, revoked", 401},
+		{[]string{"unbind", "bank-a", "--certificate", stranger}, cli.Could, "the certificate is not bound to", 401},
+	} {
+		r := attestry(t, dir, append([]string{"org"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.out+r.errors, c.says) {
+			t.Errorf("%q: exit code %d, %s%s", c.args, r.code, r.out, r.errors)
+		}
+		if status, _ := me(); status != c.status {
+			t.Errorf("%q: then %d, not %d", c.args, status, c.status)
+		}
+	}
+	if list := must(t, dir, "key", "list", "bank-a").out; strings.Count(list, ", revoked") != 2 {
+		t.Error(list)
 	}
 }
 

@@ -1,10 +1,13 @@
 package access
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -113,4 +116,65 @@ func inTime(certificate *x509.Certificate, now time.Time) error {
 		return ErrExpired
 	}
 	return nil
+}
+
+// maxCertificate bounds the file of a certificate.
+const maxCertificate = 16 << 10
+
+// ParseCertificate reads a client's certificate from PEM: that one and nothing else, so that
+// of a chain, or of a file with a private key, nobody has to guess what is meant. It fails
+// with [ErrInvalid].
+func ParseCertificate(text []byte) (*x509.Certificate, error) {
+	if len(text) > maxCertificate {
+		return nil, fmt.Errorf("%w: a certificate of over %d bytes", ErrInvalid, maxCertificate)
+	}
+	block, rest := pem.Decode(text)
+	switch {
+	case block == nil:
+		return nil, fmt.Errorf("%w: it is no certificate in PEM", ErrInvalid)
+	case block.Type != "CERTIFICATE":
+		return nil, fmt.Errorf("%w: it holds a %s, and a certificate is wanted", ErrInvalid, strings.ToLower(block.Type))
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, fmt.Errorf("%w: it holds more than one certificate: the client's own alone is wanted", ErrInvalid)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the certificate cannot be read: %w", ErrInvalid, err)
+	}
+	return certificate, nil
+}
+
+// UnbindCertificate revokes the credentials of an organisation that a certificate counts by,
+// by its public key and by its subject, and gives them. It fails with [ErrNotFound] where
+// there are none that are not revoked.
+func (d *Directory) UnbindCertificate(organisationID string, certificate *x509.Certificate) ([]Key, error) {
+	var ended []Key
+	err := d.db.Update(func(tx *bbolt.Tx) error {
+		for _, kind := range []Kind{KindCertificate, KindSubject} {
+			id := tx.Bucket([]byte(certificatesBucket)).Get(certificateIndex(kind, proofOf(kind, certificate)))
+			if id == nil {
+				continue
+			}
+			r, err := findRecord(tx, string(id))
+			if err != nil {
+				return err
+			}
+			if r.Organisation != organisationID || !r.Revoked.IsZero() {
+				continue
+			}
+			r.Revoked = d.time()
+			if err := putRecord(tx, r); err != nil {
+				return err
+			}
+			ended = append(ended, r.Key)
+		}
+		if len(ended) == 0 {
+			return fmt.Errorf("%w: the certificate is not bound to %q", ErrNotFound, organisationID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
 }

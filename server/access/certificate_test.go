@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -232,5 +233,62 @@ func TestBindRefuses(t *testing.T) {
 	}
 	if _, _, err := m.d.RotateKey(key.ID, 0); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a certificate rotates as a key: %v", err)
+	}
+}
+
+// A certificate's file holds that certificate and nothing else.
+func TestParseCertificate(t *testing.T) {
+	a := certtest.NewAuthority(t, "Authority")
+	one := a.Issue(t, certtest.Leaf{Name: "one"})
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	for what, c := range map[string]struct {
+		text []byte
+		want string // "": it is good
+	}{
+		"one":                 {one.Cert, ""},
+		"with space after it": {join(one.Cert, []byte("\n\n")), ""},
+		"nothing":             {nil, "no certificate in PEM"},
+		"no PEM":              {one.Certificate.Raw, "no certificate in PEM"},
+		"its private key":     {one.Key, "it holds a private key"},
+		"with its key":        {join(one.Cert, one.Key), "more than one"},
+		"a chain":             {join(one.Cert, a.PEM), "more than one"},
+		"with something else": {join(one.Cert, []byte("x")), "more than one"},
+		"garbage in PEM":      {[]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "cannot be read"},
+		"too large":           {bytes.Repeat([]byte(" "), maxCertificate+1), "over 16384 bytes"},
+	} {
+		got, err := ParseCertificate(c.text)
+		if c.want == "" {
+			if err != nil || !got.Equal(one.Certificate) {
+				t.Errorf("%s: %v", what, err)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// Who unbinds a certificate ends all that it counts by, and nobody else's.
+func TestUnbind(t *testing.T) {
+	m := newMutual(t)
+	newOrganisation(t, m.d, "bank-a", RoleBank)
+	newOrganisation(t, m.d, "bank-b", RoleBank)
+	leaf := m.authority.Issue(t, certtest.Leaf{Name: "a"}).Certificate
+	other := m.authority.Issue(t, certtest.Leaf{Name: "b"}).Certificate
+	must(m.d.BindCertificate(NewKey{Organisation: "bank-a"}, KindCertificate, leaf))(t)
+	must(m.d.BindCertificate(NewKey{Organisation: "bank-b"}, KindSubject, leaf))(t)
+	stays := must(m.d.BindCertificate(NewKey{Organisation: "bank-a"}, KindCertificate, other))(t)
+	if ended := must(m.d.UnbindCertificate("bank-a", leaf))(t); len(ended) != 1 || ended[0].Kind != KindCertificate || ended[0].Revoked.IsZero() {
+		t.Errorf("%+v", ended)
+	}
+	if _, err := m.d.UnbindCertificate("bank-a", leaf); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if ended := must(m.d.UnbindCertificate("bank-b", leaf))(t); len(ended) != 1 || ended[0].Kind != KindSubject {
+		t.Errorf("%+v", ended)
+	}
+	if k := must(m.d.Key(stays.ID))(t); !k.Revoked.IsZero() {
+		t.Errorf("%+v", k)
 	}
 }
