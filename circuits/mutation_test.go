@@ -32,10 +32,10 @@ func subjects(t testing.TB) []*subject {
 	return []*subject{
 		{"present", &Present{}, everything(t).Assignment(), presentAttacks(t), func(c frontend.Circuit, k knife) frontend.Circuit {
 			return &presentVariant{*c.(*Present), k}
-		}, func(m mutated) frontend.Circuit { return &mutatedPresent{m: m} }, presentHash, imt.Levels + 2},
+		}, func(m mutated) frontend.Circuit { return &mutatedPresent{m: m} }, PresentHash, imt.Levels + 2},
 		{"absent", &Absent{}, trueGap().Assignment(), absentAttacks(t), func(c frontend.Circuit, k knife) frontend.Circuit {
 			return &absentVariant{*c.(*Absent), k}
-		}, func(m mutated) frontend.Circuit { return &mutatedAbsent{m: m} }, absentHash, imt.Levels + 1},
+		}, func(m mutated) frontend.Circuit { return &mutatedAbsent{m: m} }, AbsentHash, imt.Levels + 1},
 	}
 }
 

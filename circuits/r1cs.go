@@ -6,10 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 
 	"github.com/consensys/gnark-crypto/ecc"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark/constraint"
 	cs "github.com/consensys/gnark/constraint/bn254"
 	"github.com/consensys/gnark/frontend"
@@ -136,6 +136,19 @@ func genericRows(system *cs.R1CS) ([]row, error) {
 	return rows, nil
 }
 
+// The identities, in hexadecimal, of what [Compile] makes of the circuits: their [Hash].
+const (
+	PresentHash = "ff9d00d4f1f7a21a6f4e96ee09e4290030e2a23f85aed57c27d5e7e874468a6f" // version 1
+	AbsentHash  = "ad11370e4a9a4cc6588f7923ffa8cf27ec007bb20c11d8d2df6c12b6b35bcf07" // version 1
+)
+
+// The SHA-256, in hexadecimal, of what [Compile] makes of the circuits as gnark writes it.
+// They follow from the identities, and change with gnark's format.
+const (
+	PresentSystem = "cebf104fe92030460d77bceda5cece1ace30d9cb91c86c5823d316f64a5b8340"
+	AbsentSystem  = "075b1961aac27b66b07a2ee92f90dbd74d8bf62d3e82998073ca33e779a3902e"
+)
+
 // Hash identifies a constraint system by its mathematics, independently of gnark's
 // serialization: SHA-256 over "attestry/r1cs/v1\n", the numbers of public wires
 // (the constant one first), secret wires, internal wires and rows, and for each
@@ -143,26 +156,32 @@ func genericRows(system *cs.R1CS) ([]row, error) {
 // the order of the wires. Integers are 32-bit, coefficients 32 bytes, big-endian.
 func Hash(system *cs.R1CS) statement.Digest {
 	h := sha256.New()
-	h.Write([]byte("attestry/r1cs/v1\n"))
 	rows := system.GetR1Cs()
-	hashInts(h, system.GetNbPublicVariables(), system.GetNbSecretVariables(), system.GetNbInternalVariables(), len(rows))
+	out := appendInts([]byte("attestry/r1cs/v1\n"), system.GetNbPublicVariables(), system.GetNbSecretVariables(), system.GetNbInternalVariables(), len(rows))
+	coefficients := make([][fr.Bytes]byte, len(system.Coefficients))
+	for i := range coefficients {
+		coefficients[i] = system.Coefficients[i].Bytes()
+	}
+	var terms constraint.LinearExpression
 	for _, r := range rows {
 		for _, side := range []constraint.LinearExpression{r.L, r.R, r.O} {
-			terms := slices.Clone(side)
+			terms = append(terms[:0], side...)
 			slices.SortFunc(terms, func(a, b constraint.Term) int { return cmp.Compare(a.VID, b.VID) })
-			hashInts(h, len(terms))
+			out = appendInts(out, len(terms))
 			for _, t := range terms {
-				hashInts(h, t.WireID())
-				coefficient := system.Coefficients[t.CoeffID()].Bytes()
-				h.Write(coefficient[:])
+				out = append(appendInts(out, t.WireID()), coefficients[t.CoeffID()][:]...)
 			}
 		}
+		h.Write(out)
+		out = out[:0]
 	}
+	h.Write(out) // of a system without rows
 	return statement.Digest(h.Sum(nil))
 }
 
-func hashInts(h hash.Hash, values ...int) {
+func appendInts(out []byte, values ...int) []byte {
 	for _, v := range values {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(v)))
+		out = binary.BigEndian.AppendUint32(out, uint32(v))
 	}
+	return out
 }
