@@ -1,0 +1,380 @@
+package groth16
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"math/big"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/consensys/gnark-crypto/ecc"
+	curve "github.com/consensys/gnark-crypto/ecc/bn254"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/consensys/gnark/backend"
+	gnark "github.com/consensys/gnark/backend/groth16/bn254"
+	"github.com/consensys/gnark/backend/witness"
+	cs "github.com/consensys/gnark/constraint/bn254"
+	"github.com/consensys/gnark/constraint/solver"
+	"github.com/consensys/gnark/frontend"
+	"github.com/consensys/gnark/frontend/cs/r1cs"
+	"github.com/consensys/gnark/logger"
+	"github.com/rs/zerolog"
+
+	"github.com/attestry/attestry/statement"
+	"github.com/attestry/attestry/verifier"
+)
+
+var witnesses = flag.Int("witnesses", 20, "random witnesses that TestDifferential proves with both provers")
+
+// small is a circuit with all that systems have: hints, divisions, constants,
+// coefficients, rows that give a wire and rows that only check.
+type small struct {
+	Out     frontend.Variable `gnark:",public"`
+	X, Y, Z frontend.Variable
+}
+
+func (c *small) Define(api frontend.API) error {
+	square := api.Mul(c.X, c.X)
+	sum := api.Add(api.Mul(square, square, c.X), api.Div(c.Y, c.Z), 7)
+	for i, bit := range api.ToBinary(c.Y)[:8] {
+		sum = api.Add(sum, api.Mul(bit, 3*i+1))
+	}
+	sum = api.Sub(sum, api.Select(api.IsZero(c.X), c.Z, api.Mul(5, c.Y)))
+	api.AssertIsEqual(c.Out, api.Mul(sum, api.DivUnchecked(c.X, c.X)))
+	return nil
+}
+
+// smallWitness gives a true assignment, computed apart from the circuit.
+func smallWitness(x, y, z fr.Element) *small {
+	var out, term fr.Element
+	if !x.IsZero() { // 0/0 is 0, unchecked
+		out.Square(&x).Square(&out).Mul(&out, &x)
+		out.Add(&out, term.Div(&y, &z))
+		out.Add(&out, term.SetUint64(7))
+		low := y.Bits()[0]
+		for i := range uint64(8) {
+			out.Add(&out, term.SetUint64(low>>i&1*(3*i+1)))
+		}
+		term.SetUint64(5)
+		out.Sub(&out, term.Mul(&term, &y))
+	}
+	return &small{Out: out, X: x, Y: y, Z: z}
+}
+
+// fixture is a circuit with keys, tables and an engine.
+type fixture struct {
+	system  *cs.R1CS
+	pk      gnark.ProvingKey
+	gnarkVK gnark.VerifyingKey
+	vk      *verifier.VerifyingKey
+	tables  *Tables
+	engine  *Engine
+}
+
+// shared is made once for the tests that do not change it.
+var shared = sync.OnceValues(makeFixture)
+
+// newFixture gives the shared one, whose fields may be replaced.
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := *f
+	return &own
+}
+
+func compileSmall() (*cs.R1CS, error) {
+	logger.Disable()
+	compiled, err := frontend.Compile(ecc.BN254.ScalarField(), r1cs.NewBuilder, &small{})
+	if err != nil {
+		return nil, err
+	}
+	return compiled.(*cs.R1CS), nil
+}
+
+func makeFixture() (*fixture, error) {
+	system, err := compileSmall()
+	if err != nil {
+		return nil, err
+	}
+	f := &fixture{system: system}
+	if err := gnark.Setup(f.system, &f.pk, &f.gnarkVK); err != nil {
+		return nil, err
+	}
+	vk := &f.gnarkVK
+	if f.vk, err = verifier.NewVerifyingKey(vk.G1.Alpha, vk.G2.Beta, vk.G2.Gamma, vk.G2.Delta, vk.G1.K[0], vk.G1.K[1]); err != nil {
+		return nil, err
+	}
+	if f.tables, err = MakeTables(f.system, &f.pk); err != nil {
+		return nil, err
+	}
+	f.engine, err = New(f.system, &f.pk, f.tables, Options{})
+	return f, err
+}
+
+func (f *fixture) witness(t testing.TB, c *small) witness.Witness {
+	t.Helper()
+	w, err := frontend.NewWitness(c, ecc.BN254.ScalarField())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func vector(w witness.Witness) fr.Vector { return w.Vector().(fr.Vector) }
+
+// verify has both verifiers look at a proof.
+func (f *fixture) verify(p *gnark.Proof, public fr.Element) error {
+	a, b, c := p.Ar.Bytes(), p.Bs.Bytes(), p.Krs.Bytes()
+	proof, err := verifier.ParseProof(bytes.Join([][]byte{a[:], b[:], c[:]}, nil))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.vk.Verify(proof, statement.Element(public)), gnark.Verify(p, &f.gnarkVK, fr.Vector{public}))
+}
+
+// Both provers make proofs of random witnesses that both verifiers accept, and of no
+// other statement.
+//
+//	go test ./prover/groth16 -run TestDifferential -args -witnesses 10000
+func TestDifferential(t *testing.T) {
+	f := newFixture(t)
+	for i := range *witnesses {
+		var e [3]fr.Element
+		for j := range e {
+			e[j].MustSetRandom()
+		}
+		if i%8 == 1 {
+			e[0].SetZero()
+		}
+		w := f.witness(t, smallWitness(e[0], e[1], e[2]))
+		fast, err := f.engine.Prove(t.Context(), vector(w))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow, err := gnark.Prove(f.system, &f.pk, w, backend.WithSolverOptions(solver.WithLogger(zerolog.Nop())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		public := vector(w)[0]
+		if err := errors.Join(f.verify(fast, public), f.verify(slow, public)); err != nil {
+			t.Fatalf("witness %d: %v", i, err)
+		}
+		public.Double(&public).Add(&public, &e[1])
+		if f.verify(fast, public) == nil {
+			t.Fatalf("witness %d: the proof verifies for another statement", i)
+		}
+	}
+	t.Logf("%d witnesses, two proofs of each", *witnesses)
+}
+
+func (f *fixture) randomWitness(t testing.TB) witness.Witness {
+	var e [3]fr.Element
+	for j := range e {
+		e[j].MustSetRandom()
+	}
+	return f.witness(t, smallWitness(e[0], e[1], e[2]))
+}
+
+// What a witness must not do is said without a word of it.
+func TestNotSatisfied(t *testing.T) {
+	f := newFixture(t)
+	for wire := range 4 {
+		v := vector(f.randomWitness(t))
+		v[wire].Double(&v[wire])
+		if proof, err := f.engine.Prove(t.Context(), v); err != ErrNotSatisfied || proof != nil { //nolint:errorlint // no more than that
+			t.Errorf("wire %d is wrong: %v", wire, err)
+		}
+	}
+	v := vector(f.randomWitness(t))
+	if _, err := f.engine.Prove(t.Context(), v[:3]); !errors.Is(err, ErrNotSatisfied) {
+		t.Errorf("a witness too short: %v", err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.engine.Prove(over, v); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	if proof, err := f.engine.Prove(t.Context(), v); err != nil || f.verify(proof, v[0]) != nil {
+		t.Errorf("after all that: %v", err)
+	}
+}
+
+// fixed gives A and B of the proof with r = s = 0, which is never to be seen.
+func (f *fixture) fixed(t *testing.T, v fr.Vector) (curve.G1Affine, curve.G2Affine) {
+	t.Helper()
+	solved, err := f.system.Solve(mustWitness(t, v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := solved.(*cs.R1CSSolution).W
+	a, b := f.pk.G1.Alpha, f.pk.G2.Beta
+	for i, wire := range finite(f.pk.InfinityA) {
+		var p curve.G1Affine
+		a.Add(&a, p.ScalarMultiplication(&f.pk.G1.A[i], w[wire].BigInt(new(big.Int))))
+	}
+	for i, wire := range finite(f.pk.InfinityB) {
+		var p curve.G2Affine
+		b.Add(&b, p.ScalarMultiplication(&f.pk.G2.B[i], w[wire].BigInt(new(big.Int))))
+	}
+	return a, b
+}
+
+func mustWitness(t *testing.T, v fr.Vector) witness.Witness {
+	t.Helper()
+	w, err := witness.New(ecc.BN254.ScalarField())
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make(chan any, len(v))
+	for _, e := range v {
+		values <- e
+	}
+	close(values)
+	if err := w.Fill(1, len(v)-1, values); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Proofs of one witness have no point in common, neither with each other nor with the
+// proof of r = s = 0.
+func TestRandomised(t *testing.T) {
+	f := newFixture(t)
+	v := vector(f.randomWitness(t))
+	a, b := f.fixed(t, v)
+	seenA, seenB, seenC := map[curve.G1Affine]bool{a: true}, map[curve.G2Affine]bool{b: true}, map[curve.G1Affine]bool{}
+	for range 8 {
+		p, err := f.engine.Prove(t.Context(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seenA[p.Ar] || seenB[p.Bs] || seenC[p.Krs] {
+			t.Fatal("a point comes again")
+		}
+		seenA[p.Ar], seenB[p.Bs], seenC[p.Krs] = true, true, true
+	}
+}
+
+// Of a proof that is done nothing stays in what it was made in.
+func TestWiped(t *testing.T) {
+	f := newFixture(t)
+	var err error
+	if f.engine, err = New(f.system, &f.pk, f.tables, Options{Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.engine.Prove(t.Context(), vector(f.randomWitness(t))); err != nil {
+		t.Fatal(err)
+	}
+	p := <-f.engine.idle
+	zero := func(name string, v []fr.Element) {
+		for i := range v {
+			if !v[i].IsZero() {
+				t.Errorf("%s[%d] is there yet", name, i)
+				return
+			}
+		}
+	}
+	zero("wires", p.assignment.wires)
+	zero("sums", p.assignment.sums)
+	zero("left", p.left)
+	zero("right", p.right)
+	zero("t", p.t)
+	zero("scalars of A", p.a.scalars)
+	zero("scalars of B", p.b.scalars)
+	zero("scalars of C", p.c.scalars)
+	a, b, c := p.a.result(), p.b.result(), p.c.result()
+	if !a.IsInfinity() || !b.IsInfinity() || !c.IsInfinity() {
+		t.Error("the proof with r = s = 0 is there yet")
+	}
+}
+
+// Many proofs at once, more than there are workers.
+func TestConcurrent(t *testing.T) {
+	f := newFixture(t)
+	var err error
+	if f.engine, err = New(f.system, &f.pk, f.tables, Options{Workers: 3}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 12 {
+		v := vector(f.randomWitness(t))
+		all.Go(func() {
+			proof, err := f.engine.Prove(t.Context(), v)
+			if err != nil || f.verify(proof, v[0]) != nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A task that panics fails its own proof, when no worker is at it any more.
+func TestPanicOfATask(t *testing.T) {
+	c := newCrew(3)
+	own := <-c.free
+	tasks := make([]task, 100)
+	for i := range tasks {
+		tasks[i] = func(*scratch) {
+			if i%10 == 7 {
+				panic("in vain")
+			}
+		}
+	}
+	func() {
+		defer func() {
+			if recover() != "in vain" {
+				t.Error("the panic is lost")
+			}
+		}()
+		c.each(own, tasks)
+	}()
+	if len(c.free) != 2 {
+		t.Errorf("%d workers are free", len(c.free))
+	}
+}
+
+// A proof's memory is bounded by what is told.
+func TestMemory(t *testing.T) {
+	f := newFixture(t)
+	v := vector(f.randomWitness(t))
+	var err error
+	if f.engine, err = New(f.system, &f.pk, f.tables, Options{Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if _, err := f.engine.Prove(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	_, each := f.engine.Memory()
+	if used := int(after.HeapAlloc) - int(before.HeapAlloc); used > each {
+		t.Errorf("a proof keeps %d bytes, and is said to take %d", used, each)
+	}
+}
+
+// A key and a system that do not go together are refused.
+func TestUnsuitable(t *testing.T) {
+	f := newFixture(t)
+	other := f.pk
+	other.G1.K = other.G1.K[1:]
+	if _, err := New(f.system, &other, f.tables, Options{}); !errors.Is(err, ErrUnsuitable) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := MakeTables(f.system, &other); !errors.Is(err, ErrUnsuitable) {
+		t.Errorf("tables of another key: %v", err)
+	}
+	short := *f.tables
+	short.cWires = short.cWires[1:]
+	if _, err := New(f.system, &f.pk, &short, Options{}); !errors.Is(err, ErrTables) {
+		t.Errorf("other tables: %v", err)
+	}
+}
