@@ -1,7 +1,6 @@
 package prover
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	groth16 "github.com/consensys/gnark/backend/groth16/bn254"
 	cs "github.com/consensys/gnark/constraint/bn254"
 	"github.com/consensys/gnark/frontend"
@@ -51,13 +49,15 @@ type CircuitKeys struct {
 type definition struct {
 	name    string
 	version int
+	hash    string // of the constraint system, in hexadecimal
+	system  string // the same of what gnark writes of it
 	make    func() frontend.Circuit
 }
 
 func definitions() []definition {
 	return []definition{
-		{verifier.CircuitPresent, 1, func() frontend.Circuit { return &circuits.Present{} }},
-		{verifier.CircuitAbsent, 1, func() frontend.Circuit { return &circuits.Absent{} }},
+		{verifier.CircuitPresent, 1, circuits.PresentHash, circuits.PresentSystem, func() frontend.Circuit { return &circuits.Present{} }},
+		{verifier.CircuitAbsent, 1, circuits.AbsentHash, circuits.AbsentSystem, func() frontend.Circuit { return &circuits.Absent{} }},
 	}
 }
 
@@ -163,76 +163,6 @@ func (k CircuitKeys) Entry(vk *verifier.VerifyingKey) *ledger.CircuitEntry {
 	return &ledger.CircuitEntry{Name: k.Name, Version: k.Version, Circuit: k.Circuit, VK: vk.Marshal(), Setup: k.Setup}
 }
 
-// Circuit is a circuit ready to prove.
-type Circuit struct {
-	Keys CircuitKeys
-	VK   *verifier.VerifyingKey
-
-	system *cs.R1CS
-	pk     *groth16.ProvingKey
-}
-
-// LoadCircuit compiles the circuit of this name and reads its keys. The proving
-// key is read without the checks of its points, because its SHA-256 is the one in
-// the manifest; a key or a circuit that differs is refused.
-func LoadCircuit(dir, name string) (*Circuit, error) {
-	m, err := ReadManifest(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range definitions() {
-		for _, keys := range m.Circuits {
-			if d.name == name && keys.Name == name && keys.Version == d.version {
-				return load(dir, d, keys)
-			}
-		}
-	}
-	return nil, fmt.Errorf("%w: %s", ErrNoKeys, name)
-}
-
-func load(dir string, d definition, keys CircuitKeys) (*Circuit, error) {
-	system, err := compile(d)
-	if err != nil {
-		return nil, err
-	}
-	if circuits.Hash(system) != keys.Circuit {
-		return nil, fmt.Errorf("%w: %s in %s is of another version of this program", ErrOtherCircuit, d.name, dir)
-	}
-	vk, err := keys.VerifyingKey(dir)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := readKey(dir, keys.PK, ".pk")
-	if err != nil {
-		return nil, err
-	}
-	c := &Circuit{Keys: keys, VK: vk, system: system, pk: &groth16.ProvingKey{}}
-	if _, err := c.pk.UnsafeReadFrom(bufio.NewReader(bytes.NewReader(raw))); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrDamagedKeys, keys.PK.Hex(), err)
-	}
-	if err := c.checkBlinding(); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// checkBlinding holds the proving key's delta, in both groups, to the verifying
-// key's, which is not infinity. The prover multiplies it with fresh randomness to
-// make A and B uniform; the verifying equation then fixes C. So a key that passes
-// gives perfect zero knowledge whatever else is wrong with it, and a setup that
-// put infinity here to see through the proofs is refused.
-func (c *Circuit) checkBlinding() error {
-	delta := c.VK.Delta()
-	_, _, g1, g2 := curve.Generators()
-	var negative curve.G1Affine
-	negative.Neg(&g1)
-	same, err := curve.PairingCheck([]curve.G1Affine{c.pk.G1.Delta, negative}, []curve.G2Affine{g2, delta})
-	if err != nil || !same || c.pk.G2.Delta != delta {
-		return fmt.Errorf("%w: the proving key's delta is not the verifying key's", ErrDamagedKeys)
-	}
-	return nil
-}
-
 // readKey reads a file that is named by its content's hash, and checks the name.
 func readKey(dir string, d statement.Digest, ending string) ([]byte, error) {
 	content, err := os.ReadFile(keyFile(dir, d, ending))
@@ -244,6 +174,3 @@ func readKey(dir string, d statement.Digest, ending string) ([]byte, error) {
 	}
 	return content, nil
 }
-
-// Constraints gives the number of constraints of the circuit.
-func (c *Circuit) Constraints() int { return c.system.GetNbConstraints() }

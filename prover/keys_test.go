@@ -88,7 +88,7 @@ func TestDamagedKeysAreRefused(t *testing.T) {
 func TestOtherCircuitIsRefused(t *testing.T) {
 	_, keys := copyKeys(t)
 	keys.Circuit[0] ^= 1
-	if _, err := load(keyDir(), definitions()[0], keys); !errors.Is(err, ErrOtherCircuit) {
+	if _, err := load(keyDir(), definitions()[0], keys, LoadOptions{Reference: true}); !errors.Is(err, ErrOtherCircuit) {
 		t.Errorf("keys for another constraint system: %v", err)
 	}
 	if _, err := LoadCircuit(keyDir(), "future"); !errors.Is(err, ErrNoKeys) {

@@ -19,6 +19,7 @@ import (
 	"filippo.io/age"
 	"go.etcd.io/bbolt"
 
+	"github.com/attestry/attestry/prover/provertest"
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/registry"
 	"github.com/attestry/attestry/server/access"
@@ -36,6 +37,9 @@ var testDir string
 var fresh = sync.OnceValue(func() string {
 	dir := filepath.Join(testDir, "fresh")
 	if err := makeFresh(context.Background(), dir); err != nil {
+		panic(err)
+	}
+	if err := provertest.ShareTables(filepath.Join(dir, "circuits"), testDir); err != nil {
 		panic(err)
 	}
 	return dir

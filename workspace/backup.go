@@ -18,6 +18,7 @@ import (
 	"github.com/attestry/attestry/internal/atomicfile"
 	"github.com/attestry/attestry/internal/boltcopy"
 	"github.com/attestry/attestry/ledger/store"
+	"github.com/attestry/attestry/prover"
 	"github.com/attestry/attestry/statement"
 )
 
@@ -230,7 +231,8 @@ func (b *backup) databases(m *moment) error {
 func (b *backup) directory(from, name string) error {
 	files, err := os.ReadDir(filepath.Join(from, name))
 	for _, f := range files {
-		if err == nil && !strings.HasPrefix(f.Name(), ".") { // one that is being written
+		// Not one that is being written, nor tables, which are made anew from their key.
+		if err == nil && !strings.HasPrefix(f.Name(), ".") && !strings.HasSuffix(f.Name(), prover.TablesEnding) {
 			err = b.file(from, path.Join(name, f.Name()))
 		}
 	}

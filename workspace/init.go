@@ -144,6 +144,10 @@ func makeCircuits(ctx context.Context, dir string, o InitOptions) error {
 	}
 	var entries []ledger.Entry
 	for _, keys := range manifest.Circuits {
+		// Loading one makes its tables.
+		if _, err := prover.LoadCircuitWith(circuits, keys.Name, prover.LoadOptions{Report: o.Report}); err != nil {
+			return err
+		}
 		vk, err := keys.VerifyingKey(circuits)
 		if err != nil {
 			return err

@@ -7,7 +7,8 @@
 //	DIR/keys/log.former     the keys that the log had before, their public halves
 //	DIR/keys/issuer.key     signs schemas and epochs (Ed25519)
 //	DIR/keys/data.age       the keys that the rest is encrypted with at rest, if it is
-//	DIR/circuits/           proving and verifying keys, named by their hashes
+//	DIR/circuits/           proving and verifying keys, named by their hashes, and tables
+//	                        of the proving keys, which are made anew where they are missing
 //	DIR/registries/NAME.db  a registry's records and secrets: private
 //	DIR/grants/             the documents of grants, by their digests
 //	DIR/witnesses.json      whom the log asks for cosignatures, if anybody
@@ -83,6 +84,10 @@ type Workspace struct {
 	// Warn is told what whoever runs the log should know, such as that a witness gave
 	// no answer. It may be nil.
 	Warn func(format string, args ...any)
+	// Report is told what is being made that takes seconds. It may be nil.
+	Report func(what string)
+	// ReferenceProver has gnark's own prover make the proofs, and not the engine.
+	ReferenceProver bool
 
 	dir      string
 	lock     *filelock.Lock
@@ -255,7 +260,9 @@ func (w *Workspace) Circuit(name string) (*prover.Circuit, error) {
 	if c, ok := w.circuits[name]; ok {
 		return c, nil
 	}
-	c, err := prover.LoadCircuit(filepath.Join(w.dir, circuitsDir), name)
+	c, err := prover.LoadCircuitWith(filepath.Join(w.dir, circuitsDir), name, prover.LoadOptions{
+		Reference: w.ReferenceProver, Report: w.Report, Warn: w.Warn,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type globals struct {
 	configured config.AtRest
 	// warn is what an open workspace warns with.
 	warn func(format string, args ...any)
+	// report says what is being made.
+	report func(what string)
 }
 
 // AfterApply refuses --server where it would be passed over, and beside it what the
@@ -96,7 +98,7 @@ func (g *globals) with(run func(*workspace.Workspace) error) error {
 	if err != nil {
 		return hintOpen(err)
 	}
-	w.Warn = g.warn
+	w.Warn, w.Report = g.warn, g.report
 	return errors.Join(run(w), w.Close())
 }
 

@@ -140,5 +140,6 @@ func main() {
 func run(ctx context.Context, args []string, s cli.Streams) int {
 	g := &commands{}
 	g.warn = (&cli.Env{Streams: s, Program: "attestry"}).Warn
+	g.report = func(what string) { (&cli.Env{Streams: s, Flags: g.Flags, Program: "attestry"}).Note("making %s", what) }
 	return cli.Main(ctx, "attestry", description, g, args, s, &g.globals)
 }

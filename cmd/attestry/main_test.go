@@ -13,6 +13,7 @@ import (
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/cli/verifycmd"
+	"github.com/attestry/attestry/prover/provertest"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -34,14 +35,18 @@ func (m tests) Run() int {
 	return code
 }
 
-// template is a fresh workspace, made once because circuit keys take seconds: every
+// template has a fresh workspace in its folder workspace, made once because circuit keys take seconds: every
 // test works on a copy.
 var template = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "attestry-template-*")
 	if err != nil {
 		return "", err
 	}
-	return dir, workspace.Init(context.Background(), dir, workspace.InitOptions{Origin: "registry.example/test"})
+	workspaceDir := filepath.Join(dir, "workspace")
+	if err := workspace.Init(context.Background(), workspaceDir, workspace.InitOptions{Origin: "registry.example/test"}); err != nil {
+		return dir, err
+	}
+	return dir, provertest.ShareTables(filepath.Join(workspaceDir, "circuits"), dir)
 })
 
 // copyTemplate puts a fresh workspace into a directory that is not there yet.
@@ -50,7 +55,7 @@ func copyTemplate(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.CopyFS(dir, os.DirFS(from))
+	return os.CopyFS(dir, os.DirFS(filepath.Join(from, "workspace")))
 }
 
 // newWorkspace gives a fresh workspace.

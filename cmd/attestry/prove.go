@@ -26,6 +26,8 @@ type proveCmd struct {
 	Holder   string   `placeholder:"HOLDER.key" help:"As the record's holder: the key that holder keygen wrote."`
 	Pledge   string   `placeholder:"PLEDGE.json" help:"As the record's holder, of a request with once: where to write what the agency appends with pledge submit."`
 	Keys     string   `placeholder:"DIR" help:"As the record's holder: a copy of the agency's folder circuits."`
+
+	ReferenceProver bool `help:"Have gnark's own prover make the proofs, and not the engine: it takes three times as long."`
 }
 
 func (*proveCmd) Help() string {
@@ -172,6 +174,7 @@ func (c *proveCmd) answer(ctx context.Context, env *cli.Env, g *globals, r *stat
 		return c.proveRecord(ctx, env, g, r)
 	}
 	err = g.with(func(w *workspace.Workspace) error {
+		w.ReferenceProver = c.ReferenceProver
 		answer, err = w.Agency().Answer(ctx, r, c.Fact...)
 		return cli.Interrupted(err, "nothing was changed")
 	})

@@ -33,7 +33,7 @@ func (c *proveCmd) proveRecord(ctx context.Context, env *cli.Env, g *globals, r 
 	if keys == "" {
 		keys = filepath.Join(g.workspaceDir(), "circuits")
 	}
-	circuit, err := prover.LoadCircuit(keys, verifier.CircuitPresent)
+	circuit, err := prover.LoadCircuitWith(keys, verifier.CircuitPresent, prover.LoadOptions{Reference: c.ReferenceProver, Report: g.report, Warn: g.warn})
 	if err != nil {
 		return nil, cli.Hint(err, "--keys names a copy of the folder circuits of the agency's workspace; nothing in it is private")
 	}

@@ -118,6 +118,7 @@ func (c *serveCmd) verifyOnly(ctx context.Context, env *cli.Env, g *globals, s *
 
 // serveWorkspace serves all that there is.
 func (s *service) serveWorkspace(ctx context.Context, w *workspace.Workspace) error {
+	w.ReferenceProver = s.settings.Prover.Reference
 	warnDevelopment(s.env, w)
 	trust, err := s.trust(w)
 	if err != nil {

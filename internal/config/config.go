@@ -51,6 +51,7 @@ type Config struct {
 	Auth     Auth     `yaml:"auth"`
 	Private  Private  `yaml:"private"`
 	Queue    Queue    `yaml:"queue"`
+	Prover   Prover   `yaml:"prover"`
 	Answer   Answer   `yaml:"answer"`
 	Budget   Budget   `yaml:"budget"`
 	AtRest   AtRest   `yaml:"at_rest"`
@@ -130,6 +131,13 @@ type Queue struct {
 	MaxBackoff time.Duration `yaml:"max_backoff"`
 	// How long finished jobs and their events can be asked for.
 	Retain time.Duration `yaml:"retain"`
+}
+
+// Prover is how proofs are made.
+type Prover struct {
+	// Have gnark's own prover make them, which takes three times as long, and not the engine:
+	// for whoever doubts the engine. Proofs of either verify alike.
+	Reference bool `yaml:"reference"`
 }
 
 // Answer is the agency's policy.
