@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
@@ -27,76 +26,73 @@ import (
 type auditLog struct {
 	dir   string
 	trust *verifier.Trust
-	vk    *verifier.VerifyingKey
-	// The proofs' bytes and what they are of.
-	proofs [][]byte
-	ds     []statement.Element
+	someProofs
 }
 
-// measureAudit compares a whole audit with the checking of its proofs alone.
-func measureAudit(ctx context.Context, dir string, o options) ([]figure, error) {
-	n := 10_000
-	if o.Quick {
-		n = 2000
+const comparesAudit = `The logs' proofs are simulated, of as many statements. The whole audit reads the export, rebuilds its tree, replays every
+rule and checks every signature and proof; beside it the same proofs are read from their bytes and checked in batches, on the same
+cores, and nothing else.`
+
+// measureAudit compares whole audits of ever larger logs with the checking of their proofs
+// alone.
+func measureAudit(ctx context.Context, b *bench) error {
+	rates := plotted{Name: "audit", Title: "Audits by size", X: "proofs in the log", Y: "proofs a second", Series: []series{{Name: "whole audit"}, {Name: "proofs alone, in batches"}}}
+	largest := b.count(5_000, 100_000)
+	for n := 100; n < largest; n *= 10 {
+		if _, err := b.audits(ctx, n, &rates); err != nil {
+			return err
+		}
 	}
-	l, err := newAuditLog(ctx, subdir(dir, "audit"), n)
+	costs, err := b.audits(ctx, largest, &rates)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var items []verifier.BatchItem
-	batch := func() error { items, err = l.verifyBatch(); return err }
-	single := func() error { return verifySingly(items[:256]) }
-	together := func() error { return errors.Join(verifier.VerifyBatch(items[:256])...) }
-	audit := func() error { return l.audit(ctx) }
-	costs, err := interleave(o.rounds(), batch, audit, single, together)
-	if err != nil {
-		return nil, err
-	}
+	n := float64(largest)
 	batches, audits := medianWall(costs[0]), medianWall(costs[1])
-	return []figure{
-		{"audit.proofs_per_s", float64(n) / audits * 1000, 0, "higher", fmt.Sprintf("a whole audit of a log of %d proofs", n)},
-		{"audit.throughput_ratio", batches / audits, 0.8, "higher", "the same proofs in batches alone, against the whole audit"},
-		{"verify.batch.cpu_ms", medianCPU(costs[0]) / float64(n), 0, "lower", "one proof of a batch, from its 128 bytes, key cached"},
-		{"verify.batch.x_single", medianCPU(costs[2]) / medianCPU(costs[3]), 0, "higher", "256 proofs one by one against a batch, both read before"},
-	}, nil
+	b.add(
+		figure{"audit.proofs_per_s", n / audits * 1000, 0, higher, fmt.Sprintf("a whole audit of a log of %s proofs", number(n))},
+		figure{"audit.throughput_ratio", batches / audits, 0.8, higher, "the same proofs in batches alone, against the whole audit"},
+		figure{"verify.batch.cpu_ms", medianCPU(costs[0]) / n, 0, lower, "one proof of a batch, from its 128 bytes, key cached"},
+	)
+	b.found.Curves = append(b.found.Curves, rates)
+	return nil
+}
+
+// audits measures a log of so many proofs, and puts the rates into a curve: first the
+// proofs alone, then whole audits.
+func (b *bench) audits(ctx context.Context, proofs int, rates *plotted) ([][]cost, error) {
+	l, err := newAuditLog(ctx, b.path(fmt.Sprintf("audit-%d", proofs)), proofs)
+	if err != nil {
+		return nil, err
+	}
+	alone := func() error { return errors.Join(l.verifyBatch()...) }
+	audit := func() error { return l.audit(ctx) }
+	costs, err := interleave(ctx, b.count(3, 5), alone, audit)
+	if err != nil {
+		return nil, err
+	}
+	for i, side := range []int{1, 0} {
+		at := [2]float64{float64(proofs), float64(proofs) / medianWall(costs[side]) * 1000}
+		rates.Series[i].Points = append(rates.Series[i].Points, at)
+	}
+	return costs, nil
 }
 
 func (l *auditLog) audit(ctx context.Context) error {
 	report, err := verifier.Audit(ctx, l.dir, l.trust, nil)
-	if err == nil && (!report.OK || report.Proofs != uint64(len(l.proofs))) {
+	if err == nil && (!report.OK || report.Proofs != uint64(len(l.ours))) {
 		err = fmt.Errorf("the audit found %v", report.Problems)
 	}
 	return err
 }
 
-// verifyBatch reads the proofs from their bytes on all cores and checks them in
-// batches. It gives them read.
-func (l *auditLog) verifyBatch() ([]verifier.BatchItem, error) {
-	items, errs := make([]verifier.BatchItem, len(l.proofs)), make([]error, len(l.proofs))
-	var wait sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for worker := range workers {
-		wait.Go(func() {
-			for i := worker; i < len(items); i += workers {
-				items[i].Key, items[i].D = l.vk, l.ds[i]
-				items[i].Proof, errs[i] = verifier.ParseProof(l.proofs[i])
-			}
-		})
+// verifyBatch reads the proofs from their bytes on all cores and checks them in batches.
+func (l *auditLog) verifyBatch() []error {
+	items, err := l.readAll(runtime.GOMAXPROCS(0))
+	if err != nil {
+		return []error{err}
 	}
-	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return items, errors.Join(verifier.VerifyBatch(items)...)
-}
-
-func verifySingly(items []verifier.BatchItem) error {
-	for _, item := range items {
-		if err := item.Key.Verify(item.Proof, item.D); err != nil {
-			return err
-		}
-	}
-	return nil
+	return verifier.VerifyBatch(items)
 }
 
 // newAuditLog makes a log of simulated proofs, which an auditor cannot tell from real
@@ -116,7 +112,7 @@ func newAuditLog(ctx context.Context, dir string, proofs int) (*auditLog, error)
 	if err != nil {
 		return nil, err
 	}
-	l := &auditLog{dir: filepath.Join(dir, "export"), vk: vk}
+	l := &auditLog{dir: filepath.Join(dir, "export"), someProofs: someProofs{vk: vk}}
 	entries, err := l.entries(key, issuer, origin, proofs)
 	if err != nil {
 		return nil, err
@@ -162,7 +158,7 @@ func (l *auditLog) entries(key *simulator.Key, issuer ed25519.PrivateKey, origin
 			return nil, err
 		}
 		e.Proof = key.Prove(d.Fr())
-		l.proofs, l.ds, entries = append(l.proofs, e.Proof), append(l.ds, d), append(entries, e)
+		l.ours, l.ds, entries = append(l.ours, e.Proof), append(l.ds, d.Fr()), append(entries, e)
 	}
 	return entries, nil
 }

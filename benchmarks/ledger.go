@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -21,45 +20,50 @@ const (
 	manyClients = 256
 )
 
+const comparesLedger = `The entries are pledges, each of a record of its own, with simulated proofs that the store is told to accept: what is
+measured is the store, and checking a real proof (verify.single.cpu_ms) comes on top, ahead of the transaction and on all cores. Bare
+bbolt is given the same keys and values in the same buckets, from as many clients, with the plainest group commit. A good part of
+what an append costs the processor is the statement's digest D, one permutation of Poseidon2 of width 8, which decides whether the
+statement is known and which bare bbolt does not compute.`
+
 // measureLedger appends pledges from one client and from many, beside a bare bbolt
 // database that is given the same keys and values in the same buckets.
-func measureLedger(_ context.Context, dir string, o options) ([]figure, error) {
-	var figures []figure
+func measureLedger(ctx context.Context, b *bench) error {
 	for _, run := range []struct {
 		name             string
 		clients, entries int
-	}{{"ledger.append1", 1, o.count(200, 1000)}, {"ledger.append256", manyClients, o.count(4096, 8192)}} {
-		measured, err := measureAppends(filepath.Join(dir, run.name), run.name, run.clients, run.entries, o)
-		if err != nil {
-			return nil, err
+	}{{"ledger.append1", 1, b.count(200, 1000)}, {"ledger.append256", manyClients, b.count(4096, 8192)}} {
+		if err := b.appends(ctx, run.name, run.clients, run.entries); err != nil {
+			return err
 		}
-		figures = append(figures, measured...)
 	}
-	return figures, nil
+	return nil
 }
 
-func measureAppends(path, name string, clients, entries int, o options) ([]figure, error) {
+// appends compares appends of so many entries from so many clients.
+func (b *bench) appends(ctx context.Context, name string, clients, entries int) error {
+	path := b.path(name)
 	log, err := newBenchLog()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all, err := rowsOfLog(log, path+".rows", ledgerBase+(o.rounds()+1)*entries)
+	all, err := rowsOfLog(log, path+".rows", ledgerBase+(b.rounds()+1)*entries)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s, err := store.Create(path, benchOrigin, store.Options{Verify: acceptProof})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = s.Close() }() // measured and done with
 	if err := log.grow(s, ledgerBase, 2); err != nil {
-		return nil, err
+		return err
 	}
-	b, err := openBare(path+".bare", all, ledgerBase)
+	plain, err := openBare(path+".bare", all, ledgerBase)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = b.db.Close() }() // measured and done with
+	defer func() { _ = plain.db.Close() }() // measured and done with
 	next, bareNext := ledgerBase, ledgerBase
 	ours := func() error {
 		from := next
@@ -72,22 +76,21 @@ func measureAppends(path, name string, clients, entries int, o options) ([]figur
 	bare := func() error {
 		from := bareNext
 		bareNext += entries
-		return inParallel(clients, entries, func(i int) error { return b.append(from + i) })
+		return inParallel(clients, entries, func(i int) error { return plain.append(from + i) })
 	}
-	costs, err := interleave(o.rounds(), ours, bare)
+	costs, err := interleave(ctx, b.rounds(), ours, bare)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	perSecond := func(c []cost) float64 { return float64(entries) / medianWall(c) * 1000 }
-	figures := []figure{
-		{name + ".per_s", perSecond(costs[0]), 0, "higher", fmt.Sprintf("pledges appended and fsynced by %d clients; bare bbolt %.0f", clients, perSecond(costs[1]))},
-		{name + ".ratio", perSecond(costs[0]) / perSecond(costs[1]), 0.8, "higher", "the same against bare bbolt with the same puts, batched alike, simulated proofs"},
-	}
+	b.add(
+		figure{name + ".per_s", perSecond(costs[0]), 0, higher, fmt.Sprintf("pledges appended and fsynced by %d clients; bare bbolt %.0f", clients, perSecond(costs[1]))},
+		figure{name + ".ratio", perSecond(costs[0]) / perSecond(costs[1]), 0.8, higher, "the same against bare bbolt with the same puts, batched alike, simulated proofs"},
+	)
 	if clients > 1 {
-		stall, err := measureStall(path, s, log, o)
-		return append(figures, stall...), err
+		return b.stall(path, s, log)
 	}
-	return figures, nil
+	return nil
 }
 
 // inParallel runs so many calls from so many clients, each of which makes its next call

@@ -16,16 +16,16 @@ import (
 // stallClients append while a copy is made.
 const stallClients = 4
 
-// measureStall compares the slowest appends of a log that is left alone with those of
+// stall compares the slowest appends of a log that is left alone with those of
 // one that is being copied and read by a slow reader.
-func measureStall(path string, s *store.Store, log *benchLog, o options) ([]figure, error) {
+func (b *bench) stall(path string, s *store.Store, log *benchLog) error {
 	if err := publish(s); err != nil {
-		return nil, err
+		return err
 	}
 	next := int(s.Size())
 	appends := func(busy func(stop *atomic.Bool) error) func() ([]time.Duration, error) {
 		return func() ([]time.Duration, error) {
-			batch := log.entries(next, next+o.count(2000, 4000))
+			batch := log.entries(next, next+b.count(2000, 4000))
 			next += len(batch)
 			return latencies(s, batch, busy)
 		}
@@ -33,24 +33,25 @@ func measureStall(path string, s *store.Store, log *benchLog, o options) ([]figu
 	alone := appends(func(*atomic.Bool) error { return nil })
 	copied := appends(func(stop *atomic.Bool) error { return copyAndRead(path, s, stop) })
 	var calm, busy []time.Duration
-	for range o.count(3, 5) {
+	for range b.count(3, 5) {
 		for _, side := range []struct {
 			measure func() ([]time.Duration, error)
 			into    *[]time.Duration
 		}{{alone, &calm}, {copied, &busy}} {
 			d, err := side.measure()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			*side.into = append(*side.into, d...)
 		}
 	}
 	before, during := percentile(calm, 99), percentile(busy, 99)
-	return []figure{
-		{"ledger.append.p99_ms", before, 0, "lower", fmt.Sprintf("append and fsync, %d clients", stallClients)},
-		{"ledger.append.p99_copied_ms", during, 0, "lower", "the same while backups are made and a slow reader exports"},
-		{"ledger.append.p99_copied.x", during / before, 2, "lower", "the second against the first"},
-	}, nil
+	b.add(
+		figure{"ledger.append.p99_ms", before, 0, lower, fmt.Sprintf("append and fsync, %d clients", stallClients)},
+		figure{"ledger.append.p99_copied_ms", during, 0, lower, "the same while backups are made and a slow reader exports"},
+		figure{"ledger.append.p99_copied.x", during / before, 2, lower, "the second against the first"},
+	)
+	return nil
 }
 
 // latencies appends from a few clients, while something else goes on.

@@ -4,113 +4,193 @@
 // wins.
 //
 //	go run ./benchmarks            the table
-//	go run ./benchmarks --quick    fewer rounds
-//	go run ./benchmarks --ledger 1000000
-//	                               a log of a million pledges instead: its growth, export, check, memory
+//	go run ./benchmarks --quick    fewer rounds and smaller sizes: some minutes
+//	go run ./benchmarks --only verify
+//	                               one part (several: repeat it, or --only a,b)
+//	go run ./benchmarks --write benchmarks
+//	                               write the results of what was measured into RESULTS.md and plots there
 //	go run ./benchmarks --json     {"figures": [{"name", "value", "goal", "better", "detail"}]}
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
-	"runtime"
-	"text/tabwriter"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/consensys/gnark/logger"
 )
 
-// figure is one measured value.
-type figure struct {
-	Name   string  `json:"name"`
-	Value  float64 `json:"value"`
-	Goal   float64 `json:"goal,omitempty"`
-	Better string  `json:"better"` // higher or lower
-	Detail string  `json:"detail"`
-}
-
-// reached tells whether the figure meets its goal; without one there is nothing to miss.
-func (f figure) reached() string {
-	switch {
-	case f.Goal == 0:
-		return "-"
-	case f.Better == "higher" && f.Value >= f.Goal, f.Better == "lower" && f.Value <= f.Goal:
-		return "yes"
-	}
-	return "no"
-}
-
 type options struct {
-	JSON  bool `help:"One JSON document on stdout."`
-	Quick bool `help:"Fewer rounds."`
-	// Ledger is a size at which the log alone is measured.
-	Ledger int    `placeholder:"ENTRIES" help:"Measure a log of so many entries, and nothing else."`
-	Dir    string `placeholder:"DIR" help:"Where to put what is measured, on the disk in question (default: where temporary files go)."`
+	JSON  bool     `help:"One JSON document on stdout."`
+	Quick bool     `help:"Fewer rounds and smaller sizes."`
+	Only  []string `placeholder:"PART" help:"Measure these parts alone: ${parts}."`
+	Write string   `placeholder:"DIR" help:"Write the results of the parts that were measured into DIR/results.json, and RESULTS.md and plots from all that it holds."`
+	Dir   string   `placeholder:"DIR" help:"Where to put what is measured, on the disk in question (default: where temporary files go)."`
+
+	Ledger int `default:"1000000" placeholder:"ENTRIES" help:"The size of the log that part large-ledger grows."`
 }
 
-// rounds is how often each side of a comparison is measured.
-func (o options) rounds() int {
-	if o.Quick {
-		return 3
-	}
-	return 9
+// part is a part of the benchmarks, which can be measured by itself.
+type part struct {
+	name, title string
+	// byName says that it is measured only when it is named.
+	byName  bool
+	measure func(context.Context, *bench) error
+	// compares says what is compared with what, and what cannot be.
+	compares string
 }
 
-// count is a number of things to do.
-func (o options) count(quick, full int) int {
-	if o.Quick {
-		return quick
+// parts are all of them, in the order of the report.
+func parts() []part {
+	return []part{
+		{"verify", "Verification", false, measureVerifying, comparesVerifying},
+		{"answer", "Answers and bundles", false, measureAnswers, comparesAnswers},
+		{"registry", "The registry", false, measureRegistry, comparesRegistry},
+		{"ledger", "The ledger", false, measureLedger, comparesLedger},
+		{"large-ledger", "A large ledger", true, measureLargeLedger, comparesLargeLedger},
+		{"audit", "Audits", false, measureAudit, comparesAudit},
 	}
-	return full
+}
+
+// chosen gives the parts to measure.
+func (o options) chosen() ([]part, error) {
+	var out []part
+	for _, p := range parts() {
+		if slices.Contains(o.Only, p.name) || len(o.Only) == 0 && !p.byName {
+			out = append(out, p)
+		}
+	}
+	for _, name := range o.Only {
+		if !slices.ContainsFunc(parts(), func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("there is no part %q: the parts are %s", name, partNames())
+		}
+	}
+	return out, nil
+}
+
+func partNames() string {
+	var names []string
+	for _, p := range parts() {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func main() {
 	var o options
-	kong.Parse(&o, kong.Name("benchmarks"), kong.Description("Measure attestry on this machine, each figure beside its goal."))
-	if err := run(context.Background(), o); err != nil {
+	kong.Parse(&o, kong.Name("benchmarks"), kong.Description("Measure attestry on this machine, each figure beside its goal."), kong.Vars{"parts": partNames()})
+	logger.Disable() // gnark's, which writes to stdout
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks: error:", err)
 		os.Exit(2)
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options) (err error) {
+	chosen, err := o.chosen()
+	if err != nil {
+		return err
+	}
+	if o.Write != "" {
+		if err := os.MkdirAll(o.Write, 0o755); err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp(o.Dir, "attestry-benchmarks-*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
-	measures := []func(context.Context, string, options) ([]figure, error){measureProving, measureRegistry, measureLedger, measureAudit}
-	if o.Ledger > 0 {
-		measures = []func(context.Context, string, options) ([]figure, error){measureLargeLedger}
-	}
-	var figures []figure
-	for _, measure := range measures {
-		measured, err := measure(ctx, dir, o)
-		if err != nil {
-			return err
+	b := &bench{options: o, dir: dir}
+	defer func() { err = errors.Join(err, b.close(), os.RemoveAll(dir)) }()
+	results, failed := b.measure(ctx, chosen)
+	if o.Write != "" {
+		if err := write(o.Write, results); err != nil {
+			return errors.Join(failed, err)
 		}
-		figures = append(figures, measured...)
 	}
 	if o.JSON {
-		return json.NewEncoder(os.Stdout).Encode(map[string][]figure{"figures": figures})
+		return errors.Join(failed, json.NewEncoder(os.Stdout).Encode(map[string][]figure{"figures": allFigures(results)}))
 	}
-	return printTable(figures)
+	return errors.Join(failed, printTable(os.Stdout, results))
 }
 
-func printTable(figures []figure) error {
-	fmt.Printf("%s/%s, %d cores, %s\n\n", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version())
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "figure\tvalue\tgoal\treached\twhat")
-	for _, f := range figures {
-		goal := "-"
-		if f.Goal != 0 {
-			goal = fmt.Sprintf("%s %g", map[string]string{"higher": ">=", "lower": "<="}[f.Better], f.Goal)
+// measure measures parts. One that fails does not keep the others from being measured.
+func (b *bench) measure(ctx context.Context, chosen []part) (results []result, failed error) {
+	for _, p := range chosen {
+		r, err := b.part(ctx, p)
+		if ctx.Err() != nil {
+			return results, errors.Join(failed, ctx.Err())
 		}
-		fmt.Fprintf(w, "%s\t%.4g\t%s\t%s\t%s\n", f.Name, f.Value, goal, f.reached(), f.Detail)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err))
+			continue
+		}
+		results = append(results, r)
 	}
-	return w.Flush()
+	return results, failed
 }
 
-func subdir(dir, name string) string { return filepath.Join(dir, name) }
+// bench is one run: its options, its directory, what several parts need, and what the
+// part that is being measured has found so far.
+type bench struct {
+	options
+	dir    string
+	county *county
+	made   int // registries
+	found  result
+}
+
+// part measures one part.
+func (b *bench) part(ctx context.Context, p part) (result, error) {
+	fmt.Fprintf(os.Stderr, "benchmarks: %s\n", p.title)
+	start := time.Now()
+	b.found = result{Part: p.name, Machine: thisMachine(), Quick: b.Quick, Date: start.UTC().Format(time.DateOnly)}
+	if err := p.measure(ctx, b); err != nil {
+		return result{}, err
+	}
+	b.found.Seconds = time.Since(start).Round(time.Second).Seconds()
+	return b.found, nil
+}
+
+func (b *bench) close() error {
+	if b.county == nil {
+		return nil
+	}
+	return b.county.w.Close()
+}
+
+// add notes figures.
+func (b *bench) add(figures ...figure) { b.found.Figures = append(b.found.Figures, figures...) }
+
+// note says something about the part that no figure says.
+func (b *bench) note(format string, args ...any) {
+	b.found.Notes = append(b.found.Notes, fmt.Sprintf(format, args...))
+	fmt.Fprintln(os.Stderr, "benchmarks:", b.found.Notes[len(b.found.Notes)-1])
+}
+
+// rounds is how often each side of a comparison is measured.
+func (b *bench) rounds() int { return b.count(3, 9) }
+
+// count is a number of things to do.
+func (b *bench) count(quick, full int) int {
+	if b.Quick {
+		return quick
+	}
+	return full
+}
+
+// path gives a name in the run's directory.
+func (b *bench) path(name ...string) string {
+	return filepath.Join(append([]string{b.dir}, name...)...)
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"syscall"
 	"time"
@@ -33,12 +34,19 @@ func peakMemory() float64 {
 	return float64(u.Maxrss) / 1024 // Linux gives KiB
 }
 
-// interleave measures several pieces of work in turn, round after round, after one
-// round that does not count.
-func interleave(rounds int, works ...func() error) ([][]cost, error) {
+// interleave measures several pieces of work in turn, round after round. Where there
+// are several rounds, the first one does not count.
+func interleave(ctx context.Context, rounds int, works ...func() error) ([][]cost, error) {
 	costs := make([][]cost, len(works))
-	for round := range rounds + 1 {
+	first := 0
+	if rounds == 1 {
+		first = 1
+	}
+	for round := first; round <= rounds; round++ {
 		for i, work := range works {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			c, err := timed(work)
 			if err != nil {
 				return nil, err
@@ -49,6 +57,18 @@ func interleave(rounds int, works ...func() error) ([][]cost, error) {
 		}
 	}
 	return costs, nil
+}
+
+// repeat makes a piece of work of another, done several times.
+func repeat(times int, work func() error) func() error {
+	return func() error {
+		for range times {
+			if err := work(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func medianWall(costs []cost) float64 {

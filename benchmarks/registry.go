@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
-	"path/filepath"
+	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
@@ -16,69 +18,128 @@ import (
 	"github.com/attestry/attestry/statement"
 )
 
-// measureRegistry commits the county's parcels beside the permutations that the
-// commit cannot do without, on the same cores.
-func measureRegistry(ctx context.Context, dir string, o options) ([]figure, error) {
+const comparesRegistry = `The records are the county's parcels, over and over under new keys. A commit hashes every leaf and node, writes them and
+makes the epoch durable; beside it stand the permutations of Poseidon2 alone that it cannot do without, on all cores and in vectors: for
+each record one of width 16 and one of width 8 (leaf), one of width 2 (serial hash), one of width 4 (link) and a seventh of one of width 8 (nodes).`
+
+// measureRegistry commits records beside the permutations that the commit cannot do
+// without, on the same cores.
+func measureRegistry(ctx context.Context, b *bench) error {
+	n := b.count(countydata.TitlesRecords, 1_000_000)
+	var s *registry.Store
+	var importing []cost
+	prepare := func() (err error) {
+		if s != nil {
+			if err := s.Close(); err != nil {
+				return err
+			}
+		}
+		var took cost
+		s, took, err = b.importedRegistry(ctx, n)
+		importing = append(importing, took)
+		return err
+	}
+	commit := func() error {
+		_, err := s.Commit(ctx, registry.CommitOptions{Time: time.Now()})
+		return err
+	}
+	costs, err := interleave(ctx, b.count(3, 1), prepare, func() error { return barePermutations(n) }, commit)
+	if err != nil {
+		return err
+	}
+	bare, committed := medianWall(costs[1]), medianWall(costs[2])
+	records := number(float64(n))
+	b.add(
+		figure{"registry.import.ms", medianWall(importing), 0, lower, records + " records of 16 attributes from CSV"},
+		figure{"registry.commit.ms", committed, 0, lower, fmt.Sprintf("the same records; the bare permutations take %s ms", number(bare))},
+		figure{"registry.commit.ratio", bare / committed, 0.6, higher, fmt.Sprintf("the bare permutations' time against that of the commit of %s records", records)},
+	)
+	return s.Close()
+}
+
+// importedRegistry is a new registry with so many records imported.
+func (b *bench) importedRegistry(ctx context.Context, records int) (*registry.Store, cost, error) {
+	s, err := b.newRegistry()
+	if err != nil {
+		return nil, cost{}, err
+	}
+	rows, err := parcels(records, 0)
+	if err != nil {
+		return nil, cost{}, err
+	}
+	took, err := timed(func() error {
+		_, err := s.Import(ctx, rows, registry.CSV, nil)
+		return err
+	})
+	return s, took, err
+}
+
+// newRegistry makes an empty registry.
+func (b *bench) newRegistry() (*registry.Store, error) {
 	schema, err := statement.ParseSchema(countydata.TitlesSchema())
 	if err != nil {
 		return nil, err
 	}
-	var store *registry.Store
-	var imported registry.Counts
-	var importing time.Duration
-	made := 0
-	prepare := func() error {
-		if store != nil {
-			if err := store.Close(); err != nil {
-				return err
-			}
-		}
-		made++
-		if store, err = registry.Create(filepath.Join(dir, fmt.Sprintf("r%d.db", made)), schema); err != nil {
-			return err
-		}
-		rows, err := countydata.Titles()
-		if err != nil {
-			return err
-		}
-		start := time.Now()
-		imported, err = store.Import(ctx, rows, registry.CSV, nil)
-		importing = time.Since(start)
-		return err
-	}
-	commit := func() error {
-		_, err := store.Commit(ctx, registry.CommitOptions{Time: time.Now()})
-		return err
-	}
-	costs, err := interleave(o.rounds(), prepare, func() error { return barePermutations(imported.Rows) }, commit)
+	b.made++
+	return registry.Create(b.registryPath(), schema)
+}
+
+// registryPath is where the newest registry is.
+func (b *bench) registryPath() string { return b.path(fmt.Sprintf("registry-%d.db", b.made)) }
+
+func parcelKey(i int) string { return fmt.Sprintf("LC-%08d", i) }
+
+// parcels gives so many rows of CSV: the county's titles, over and over, each under a key
+// of its own. Every so many rows, if it is not 0, one has another title's values.
+func parcels(n, every int) (io.Reader, error) {
+	titles, err := countydata.Titles()
 	if err != nil {
 		return nil, err
 	}
-	bare, committed := medianWall(costs[1]), medianWall(costs[2])
-	return []figure{
-		{"registry.import.ms", float64(importing.Milliseconds()), 0, "lower", fmt.Sprintf("%d parcels of 16 attributes from CSV", imported.Rows)},
-		{"registry.commit.ms", committed, 0, "lower", fmt.Sprintf("the same parcels; bare permutations take %.0f ms", bare)},
-		{"registry.commit.x_bare", committed / bare, 3, "lower", "commit against the bare permutations on the same cores"},
-	}, store.Close()
+	rows, err := csv.NewReader(titles).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	head, rows := rows[0], rows[1:]
+	in, out := io.Pipe()
+	go func() {
+		w := csv.NewWriter(out)
+		err := w.Write(head)
+		for i := 0; i < n && err == nil; i++ {
+			values := i
+			if every > 0 && i%every == 0 {
+				values++
+			}
+			err = w.Write(append([]string{parcelKey(i)}, rows[values%len(rows)][1:]...))
+		}
+		w.Flush()
+		_ = out.CloseWithError(err) // nil is the end of the rows
+	}()
+	return in, nil
 }
 
 // barePermutations does, for each record, one permutation of width 16 and 8 (leaf),
-// 2 (serial hash) and 4 (link), and a seventh of one of width 8 (nodes).
+// 2 (serial hash) and 4 (link), and a seventh of one of width 8 (nodes), as many side by
+// side as is fastest.
 func barePermutations(records int) error {
+	const together, largest = 7 * 32, 16
 	var wait sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for worker := range workers {
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			in := make([]fr.Element, 16)
-			for i := worker; i < records; i += workers {
-				in[0].SetUint64(uint64(i))
-				poseidon.Compress(0, in[:16]...)
-				poseidon.Compress(0, in[:8]...)
-				poseidon.Compress(0, in[:2]...)
-				poseidon.Compress(0, in[:4]...)
-				if i%7 == 0 {
-					poseidon.Compress(1, in[:8]...)
+			in, out := make([]fr.Element, together*largest), make([]fr.Element, together)
+			for i := range in {
+				in[i].SetUint64(uint64(i))
+			}
+			batches := map[int]*poseidon.Batch{}
+			for _, width := range []int{2, 4, 8, largest} {
+				batches[width] = poseidon.NewBatch(width)
+			}
+			for next.Add(together) <= int64(records) {
+				for _, width := range []int{largest, 8, 2, 4} {
+					batches[width].Compress(0, out, in[:together*width])
 				}
+				batches[8].Compress(1, out[:together/7], in[:together/7*8])
 			}
 		})
 	}
