@@ -51,6 +51,8 @@ type part struct {
 // parts are all of them, in the order of the report.
 func parts() []part {
 	return []part{
+		{"prove", "Proofs", false, measureProving, comparesProving},
+		{"noavx", "Proofs without AVX-512", false, measureWithoutAVX, comparesWithoutAVX},
 		{"verify", "Verification", false, measureVerifying, comparesVerifying},
 		{"answer", "Answers and bundles", false, measureAnswers, comparesAnswers},
 		{"registry", "The registry", false, measureRegistry, comparesRegistry},
