@@ -35,7 +35,8 @@ type options struct {
 	Write string   `placeholder:"DIR" help:"Write the results of the parts that were measured into DIR/results.json, and RESULTS.md and plots from all that it holds."`
 	Dir   string   `placeholder:"DIR" help:"Where to put what is measured, on the disk in question (default: where temporary files go)."`
 
-	Ledger int `default:"1000000" placeholder:"ENTRIES" help:"The size of the log that part large-ledger grows."`
+	Ledger  int `default:"1000000" placeholder:"ENTRIES" help:"The size of the log that part large-ledger grows."`
+	Records int `default:"1000000" placeholder:"RECORDS" help:"The largest registry of the part records."`
 }
 
 // part is a part of the benchmarks, which can be measured by itself.
@@ -56,9 +57,11 @@ func parts() []part {
 		{"verify", "Verification", false, measureVerifying, comparesVerifying},
 		{"answer", "Answers and bundles", false, measureAnswers, comparesAnswers},
 		{"registry", "The registry", false, measureRegistry, comparesRegistry},
+		{"records", "Registries by size", false, measureRecords, comparesRecords},
 		{"ledger", "The ledger", false, measureLedger, comparesLedger},
 		{"large-ledger", "A large ledger", true, measureLargeLedger, comparesLargeLedger},
 		{"audit", "Audits", false, measureAudit, comparesAudit},
+		{"connections", "Connections", false, measureConnections, comparesConnections},
 	}
 }
 
