@@ -10,6 +10,9 @@
 //	go run ./benchmarks --write benchmarks
 //	                               write the results of what was measured into RESULTS.md and plots there
 //	go run ./benchmarks --json     {"figures": [{"name", "value", "goal", "better", "detail"}]}
+//
+// The peers of part peers are npm's, and are measured where node and npm are; see
+// benchmarks/peers.
 package main
 
 import (
@@ -62,6 +65,7 @@ func parts() []part {
 		{"large-ledger", "A large ledger", true, measureLargeLedger, comparesLargeLedger},
 		{"audit", "Audits", false, measureAudit, comparesAudit},
 		{"connections", "Connections", false, measureConnections, comparesConnections},
+		{"peers", "Peers", false, measurePeers, comparesPeers},
 	}
 }
 
