@@ -9,37 +9,49 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/attestry/attestry/server"
+	"github.com/attestry/attestry/verifier"
 )
 
 const comparesConnections = `A server in this process verifies one bundle of an answer again and again over HTTP on the loopback, from so many clients
 with a connection each; what the clients cost the processors is in the figures. A client that is told that the server is busy
-counts as refused. Nothing is compared: the curve tells whether many connections cost more than few.`
+counts as refused. Beside 64 connections stands the library alone on the same cores, which parses and verifies the same bundle as often from as
+many goroutines as there are cores. The curve tells whether many connections cost more than few.`
 
-// measureConnections asks a server to verify from ever more connections.
+// measureConnections asks a server to verify, from ever more connections and beside the
+// library.
 func measureConnections(ctx context.Context, b *bench) error {
-	body, config, err := b.verifyBody(ctx)
+	served, err := b.newServed(ctx)
 	if err != nil {
 		return err
 	}
-	stop, url, err := serve(ctx, config)
+	stop, url, err := serve(ctx, server.Config{Trust: served.trust})
 	if err != nil {
 		return err
 	}
+	served.url = url
+	return errors.Join(b.byConnections(served), b.besideLibrary(ctx, served), stop())
+}
+
+// byConnections draws the curve.
+func (b *bench) byConnections(s *served) error {
 	rate := plotted{Name: "connections", Title: "Verifications over HTTP", X: "connections", Y: "verifications a second", Series: []series{{Name: "answered"}}}
 	slowest := plotted{Name: "connections-latency", Title: "Verifications over HTTP", X: "connections", Y: "milliseconds", Series: []series{{Name: "median"}, {Name: "99 of 100"}}}
-	var best float64
+	var best, last float64
 	for _, connections := range []int{1, 4, 16, 64, 256, 1024} {
-		c := &callers{url: url, body: body, connections: connections}
+		c := &callers{served: s, connections: connections}
 		if err := c.run(b.count(512, 4096)); err != nil {
-			return errors.Join(err, stop())
+			return err
 		}
 		at := float64(connections)
-		best = max(best, c.perSecond())
-		rate.Series[0].Points = append(rate.Series[0].Points, [2]float64{at, c.perSecond()})
+		last = c.perSecond()
+		best = max(best, last)
+		rate.Series[0].Points = append(rate.Series[0].Points, [2]float64{at, last})
 		for i, p := range []int{50, 99} {
 			slowest.Series[i].Points = append(slowest.Series[i].Points, [2]float64{at, percentile(c.took, p)})
 		}
@@ -47,35 +59,82 @@ func measureConnections(ctx context.Context, b *bench) error {
 			b.note("With %d connections, %d of %d calls were told that the server is busy.", connections, c.refused.Load(), len(c.took))
 		}
 	}
-	most := rate.Series[0].Points[len(rate.Series[0].Points)-1]
 	b.add(
-		figure{"connections.verify.per_s", best, 0, higher, "bundles verified a second over HTTP, at the best number of connections, clients in the same process"},
-		figure{"connections.verify.ratio_1024", most[1] / best, 0, higher, "the same from 1,024 connections against the best"},
+		figure{"server.verify.per_s", best, 0, higher, "bundles verified a second over HTTP, at the best number of connections"},
+		figure{"server.verify.ratio_1024", last / best, 0, higher, "the same from 1,024 connections against the best"},
 	)
 	b.found.Curves = append(b.found.Curves, rate, slowest)
-	return stop()
+	return nil
 }
 
-// verifyBody gives a body that asks to verify an answer's bundle, and a server that will.
-func (b *bench) verifyBody(ctx context.Context) ([]byte, server.Config, error) {
+// besideLibrary holds the server, at 64 connections, to the library on the same cores.
+func (b *bench) besideLibrary(ctx context.Context, s *served) error {
+	const connections, calls = 64, 512
+	v, err := verifier.New(s.trust)
+	if err != nil {
+		return err
+	}
+	library := func() error {
+		return inParallel(runtime.GOMAXPROCS(0), calls, func(int) error { return s.verify(v) })
+	}
+	var rates []float64
+	over := func() error {
+		c := &callers{served: s, connections: connections}
+		err := c.run(calls)
+		rates = append(rates, c.perSecond())
+		return err
+	}
+	costs, err := interleave(ctx, b.rounds(), library, over)
+	if err != nil {
+		return err
+	}
+	rates = rates[1:] // the first round does not count
+	slices.Sort(rates)
+	alone, served := calls/medianWall(costs[0])*1000, rates[len(rates)/2]
+	b.add(figure{"server.verify.ratio", served / alone, 0.8, higher, fmt.Sprintf("bundles a second over HTTP from %d connections, %.0f, against the library's %.0f", connections, served, alone)})
+	return nil
+}
+
+// served is a bundle, and the server that verifies it.
+type served struct {
+	url    string
+	trust  *verifier.Trust
+	bundle []byte
+	body   []byte // of a request with the bundle
+}
+
+// newServed makes a bundle of an answer.
+func (b *bench) newServed(ctx context.Context) (*served, error) {
 	c, err := b.theCounty(ctx)
 	if err != nil {
-		return nil, server.Config{}, err
+		return nil, err
 	}
-	trust, err := c.w.Trust()
-	if err != nil {
-		return nil, server.Config{}, err
+	s := &served{}
+	if s.trust, err = c.w.Trust(); err != nil {
+		return nil, err
 	}
 	answer, err := c.w.Agency().Answer(ctx, c.request)
 	if err != nil {
-		return nil, server.Config{}, err
+		return nil, err
 	}
-	bundle, err := answer.Bundle.Marshal()
+	if s.bundle, err = answer.Bundle.Marshal(); err != nil {
+		return nil, err
+	}
+	s.body, err = json.Marshal(map[string]json.RawMessage{"bundle": s.bundle})
+	return s, err
+}
+
+// verify does with the library what a request asks of the server.
+func (s *served) verify(v *verifier.Verifier) error {
+	bundle, err := verifier.ParseBundle(s.bundle)
 	if err != nil {
-		return nil, server.Config{}, err
+		return err
 	}
-	body, err := json.Marshal(map[string]json.RawMessage{"bundle": bundle})
-	return body, server.Config{Trust: trust}, err
+	verdict, err := v.Verify(bundle, verifier.Options{At: time.Now()})
+	if err == nil && !verdict.OK {
+		err = fmt.Errorf("the verdict is not ok: %+v", verdict.Checks)
+	}
+	return err
 }
 
 // serve starts a server, and gives what stops it and its address.
@@ -96,8 +155,7 @@ func serve(ctx context.Context, config server.Config) (stop func() error, url st
 
 // callers verify from so many connections.
 type callers struct {
-	url         string
-	body        []byte
+	*served
 	connections int
 
 	took    []time.Duration

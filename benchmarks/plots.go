@@ -68,7 +68,7 @@ func (c plotted) span(coordinate int) float64 {
 
 func scale(a *plot.Axis, span float64) {
 	if span < 10 {
-		a.Min = 0
+		a.Min, a.Max = 0, a.Max*1.3 // room for the legend
 		return
 	}
 	a.Scale, a.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}

@@ -111,6 +111,7 @@ func measureProving(ctx context.Context, b *bench) error {
 // throughput compares proofs a second, each side at the concurrency that suits it best.
 func (b *bench) throughput(ctx context.Context, s *sides) error {
 	proofs := b.count(8, 24)
+	memory := map[int]float64{}
 	best := map[string]float64{}
 	at := map[string]int{}
 	for _, together := range []int{1, 2, 4} {
@@ -121,6 +122,11 @@ func (b *bench) throughput(ctx context.Context, s *sides) error {
 		if err != nil {
 			return err
 		}
+		alone, err := measured(many(s.proveOurs))
+		if err != nil {
+			return err
+		}
+		memory[together] = alone.peak.anon
 		for i, side := range []string{"stock", "ours"} {
 			if rate := float64(proofs) / medianWall(costs[i]) * 1000; rate > best[side] {
 				best[side], at[side] = rate, together
@@ -130,6 +136,7 @@ func (b *bench) throughput(ctx context.Context, s *sides) error {
 	b.add(
 		figure{"prove.per_s", best["ours"], 0, higher, fmt.Sprintf("proofs of present a second, %d at a time; stock gnark %.1f, %d at a time", at["ours"], best["stock"], at["stock"])},
 		figure{"prove.throughput_ratio", best["ours"] / best["stock"], 3, higher, "the same against stock gnark's best"},
+		figure{"prove.memory_mib", max(0, memory[4]-memory[1]) / 3, 0, lower, fmt.Sprintf("anonymous memory (RssAnon) that a further proof at the same time takes: at most %.0f with one, %.0f with four", memory[1], memory[4])},
 	)
 	return nil
 }
