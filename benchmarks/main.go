@@ -3,13 +3,14 @@
 // interleaved, and given as the median of several rounds; losses are printed like
 // wins.
 //
-//	go run ./benchmarks            the table
-//	go run ./benchmarks --quick    fewer rounds and smaller sizes: some minutes
-//	go run ./benchmarks --only verify
-//	                               one part (several: repeat it, or --only a,b)
-//	go run ./benchmarks --write benchmarks
-//	                               write the results of what was measured into RESULTS.md and plots there
-//	go run ./benchmarks --json     {"figures": [{"name", "value", "goal", "better", "detail"}]}
+//	go run ./benchmarks                            the table
+//	go run ./benchmarks --json                     {"figures": [{"name", "value", "goal", "better", "detail"}]}
+//	go run ./benchmarks --quick                    fewer rounds, smaller sizes: some minutes
+//	go run ./benchmarks --only verify,audit        some parts
+//	go run ./benchmarks --write benchmarks         RESULTS.md and the plots there, from what was measured
+//	                                               and what is there of the other parts
+//	go run ./benchmarks --only records --records 10000000 --write benchmarks
+//	                                               registries of up to ten million records: half an hour
 //
 // The peers of part peers are npm's, and are measured where node and npm are; see
 // benchmarks/peers.

@@ -87,7 +87,7 @@ func reportMissed(out *bytes.Buffer, all []result) {
 	}
 	fmt.Fprintf(out, "\nOf %d goals, %d are reached.", goals, goals-len(missed))
 	if len(missed) > 0 {
-		fmt.Fprintf(out, " Not reached: %s. Why, and what would reach it, is said below.", strings.Join(missed, ", "))
+		fmt.Fprintf(out, " Not reached: %s.", strings.Join(missed, ", "))
 	}
 	fmt.Fprintln(out)
 }
@@ -107,6 +107,11 @@ func reportPart(out *bytes.Buffer, p part, r result) {
 			reached = "**no**"
 		}
 		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", f.Name, number(f.Value), f.goal(), reached, f.Detail)
+	}
+	for _, f := range r.Figures {
+		if why := limits()[f.Name]; why != "" && f.reached() == "no" {
+			fmt.Fprintf(out, "\nWhy not `%s`: %s\n", f.Name, why)
+		}
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(out, "\n%s\n", note)
