@@ -13,6 +13,7 @@ import (
 	cs "github.com/consensys/gnark/constraint/bn254"
 	"github.com/consensys/gnark/frontend"
 	"github.com/consensys/gnark/logger"
+	"github.com/rs/zerolog"
 
 	"github.com/attestry/attestry/circuits"
 	"github.com/attestry/attestry/internal/atomicfile"
@@ -120,11 +121,19 @@ func keyFile(dir string, d statement.Digest, ending string) string {
 	return filepath.Join(dir, d.Hex()+ending)
 }
 
-// compile builds a circuit's constraint system with gnark's logger off: it writes
-// to stdout, and on an unsatisfied constraint it would write the values.
+// compile builds a circuit's constraint system.
 func compile(d definition) (*cs.R1CS, error) {
-	logger.Disable()
+	silence()
 	return circuits.Compile(d.make())
+}
+
+// silence turns gnark's logger off: it writes to stdout, and on an unsatisfied
+// constraint it writes the values. The logger is gnark's for the whole process, so it is
+// set only where it is on.
+func silence() {
+	if log := logger.Logger(); log.GetLevel() != zerolog.Disabled {
+		logger.Disable()
+	}
 }
 
 // convertVK gives gnark's verifying key as the verifier's, which refuses infinity

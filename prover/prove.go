@@ -42,8 +42,9 @@ func (c *Circuit) Prove(in circuits.Input) ([]byte, statement.Element, error) {
 			c.warn("the tables in %s are wrong: a proof made with them was withheld. Remove the file, and find out who could write it; until a restart proofs of the circuit %s take three times as long", c.tables, c.Keys.Name)
 		}
 	}
-	// The solver's own logger too is off, whoever turned gnark's global one on: it
-	// writes the values of an unsatisfied constraint.
+	// A system that was read with its tables was not compiled: nothing else has turned
+	// gnark's logger off. What a circuit prints goes to a logger of its own.
+	silence()
 	proof, err := gnark.Prove(c.system, c.pk, w, backend.WithSolverOptions(solver.WithLogger(zerolog.Nop())))
 	if err != nil {
 		return nil, d, ErrNotSatisfied
