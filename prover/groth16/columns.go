@@ -38,6 +38,7 @@ func (c *columnSum[P]) wipe() {
 	clear(c.former[:cap(c.former)])
 	clear(c.again[:cap(c.again)])
 	clear(c.columns[:cap(c.columns)])
+	clear(c.blocks[:cap(c.blocks)])
 	clear(c.parts[:cap(c.parts)])
 	clear(c.starts[:cap(c.starts)])
 	c.points, c.refs, c.sums = nil, nil, nil
@@ -182,9 +183,11 @@ func (c *columnSum[P]) next() (more bool) {
 	return total > 0
 }
 
-// grow gives a slice of n elements, with the memory of s where that suffices.
+// grow gives a slice of n elements, with the memory of s where that suffices. What it
+// does without is cleared: nobody else would wipe it.
 func grow[T any](s []T, n int) []T {
 	if cap(s) < n {
+		clear(s[:cap(s)])
 		return make([]T, n, n+n/8)
 	}
 	return s[:n]

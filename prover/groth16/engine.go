@@ -197,13 +197,19 @@ func (e *Engine) randomise(own *scratch, p *proving) (*gnark.Proof, error) {
 	b.FromAffine(&e.beta)
 	b.AddMixed(&resultB)
 	c.FromAffine(&resultC)
-	if a.Z.IsZero() || !resultA.IsOnCurve() || !b.IsInSubGroup() || !resultC.IsOnCurve() {
+	defer func() { a, b, c = curve.G1Jac{}, curve.G2Jac{}, curve.G1Jac{} }()
+	if a.Z.IsZero() || !a.IsOnCurve() || !b.IsInSubGroup() || !c.IsOnCurve() {
 		return nil, fmt.Errorf("%w: their sums are no points of the groups", ErrTables)
 	}
 	t, inverse, u, err := randomisers()
 	if err != nil {
 		return nil, err
 	}
+	defer func() { // who knows them can take the randomness out of the proof
+		for _, secret := range []*big.Int{t, inverse, u} {
+			clear(secret.Bits())
+		}
+	}()
 	proof := &gnark.Proof{}
 	e.crew.each(own, []task{
 		func(*scratch) {

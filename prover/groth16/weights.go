@@ -31,6 +31,8 @@ func (w *weightedSum[P]) wipe() {
 	w.sum.wipe()
 	clear(w.memory[0][:cap(w.memory[0])])
 	clear(w.memory[1][:cap(w.memory[1])])
+	clear(w.refs[:cap(w.refs)])
+	clear(w.starts[:cap(w.starts)])
 	w.points, w.result = nil, infinity
 }
 
