@@ -119,11 +119,11 @@ func (c *compiler) row(row constraint.R1C) error {
 	unknown, in := constraint.Term{}, -1
 	for i, side := range [3]constraint.LinearExpression{row.L, row.R, row.O} {
 		for _, t := range side {
-			if c.known[t.WireID()] {
+			if c.isKnown(t) {
 				continue
 			}
-			if in >= 0 {
-				return fmt.Errorf("%w: a row has two unknown wires", ErrUnsuitable)
+			if in >= 0 || c.coefficients[t.CoeffID()].IsZero() {
+				return fmt.Errorf("%w: a row does not give its unknown wire", ErrUnsuitable)
 			}
 			unknown, in = t, i
 		}
@@ -151,7 +151,7 @@ func (c *compiler) hint(m constraint.HintMapping) error {
 	h := hint{id: m.HintID, first: m.OutputRange.Start, end: m.OutputRange.End}
 	for _, input := range m.Inputs {
 		for _, t := range input {
-			if !t.IsConstant() && !c.known[t.WireID()] {
+			if !c.isKnown(t) {
 				return fmt.Errorf("%w: a hint wants an unknown wire", ErrUnsuitable)
 			}
 		}
@@ -160,12 +160,18 @@ func (c *compiler) hint(m constraint.HintMapping) error {
 		h.inputs = append(h.inputs, s)
 	}
 	for wire := h.first; wire < h.end; wire++ {
+		if c.known[wire] {
+			return fmt.Errorf("%w: a hint gives a known wire", ErrUnsuitable)
+		}
 		c.known[wire] = true
 	}
 	c.steps = append(c.steps, step{kind: runHint, l: uint32(len(c.hints))})
 	c.hints = append(c.hints, h)
 	return nil
 }
+
+// isKnown tells whether a term has a value.
+func (c *compiler) isKnown(t constraint.Term) bool { return t.IsConstant() || c.known[t.WireID()] }
 
 // evaluate adds the evaluation of a sum, unless it has a value.
 func (c *compiler) evaluate(s uint32) {
