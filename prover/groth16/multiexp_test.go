@@ -22,7 +22,7 @@ func scalarCases(n int) map[string]fr.Vector {
 	minusOne.SetInt64(-1)
 	half.SetUint64(2).Inverse(&half)
 	cases := map[string]fr.Vector{"random": random}
-	for name, scalar := range map[string]fr.Element{"zero": {}, "one": fr.One(), "minus one": minusOne, "half": half, "equal": random[0]} {
+	for name, scalar := range map[string]fr.Element{"zero": {}, "one": fr.One(), "minus one": minusOne, "half": half, "equal": fr.NewElement(0x1234_5678_9abc_def0)} {
 		cases[name] = make(fr.Vector, n)
 		for i := range cases[name] {
 			cases[name][i] = scalar
@@ -34,7 +34,13 @@ func scalarCases(n int) map[string]fr.Vector {
 		cases["bits"][i].SetUint64(uint64(i & 1))
 		cases["small"][i].SetInt64(int64(i%7 - 3))
 	}
-	cases["one of them"][n/2] = random[0]
+	if n > 0 {
+		cases["one of them"][n/2] = random[0]
+	}
+	cases["borders"] = make(fr.Vector, n)
+	for i, at := 0, borders(newWindows(17)); i < n; i++ {
+		cases["borders"][i] = at[i%len(at)]
+	}
 	return cases
 }
 
@@ -49,6 +55,20 @@ func pointCases(n int) map[string]fr.Vector {
 		cases["multiples"][i].SetUint64(uint64(i + 1))
 	}
 	return cases
+}
+
+// Sums over no points, over as many as tasks are cut at, and over so many in one bucket that
+// their columns' sums are of more than one column again.
+func TestMultiExpSizes(t *testing.T) {
+	for _, n := range []int{0, chunk - 1, chunk, chunk + 1, maxHeight*maxHeight + 1} {
+		points := randomPoints(n)
+		testMultiExp(t, g1{}, "random", points, func(points []curve.G1Affine, scalars fr.Vector) (sum curve.G1Affine) {
+			if _, err := sum.MultiExp(points, scalars, ecc.MultiExpConfig{}); err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		})
+	}
 }
 
 // The sums of all scalars and points that are hard are gnark-crypto's.
