@@ -33,6 +33,11 @@ type head [5]struct {
 	hash   [sha256.Size]byte
 }
 
+// maxTables is the largest size of a file of tables that is read, in bytes: some ten times what
+// the largest circuit's take. Parts are allocated by the lengths that the head declares,
+// and a file with holes can be longer than its disk.
+const maxTables = 1 << 29
+
 // tablesFormat is the first line of a file of tables. It names the numbers of windows.
 func tablesFormat() string {
 	return fmt.Sprintf("attestry/tables/v1 %d %d %d\n", windowsA, windowsB, windowsC)
@@ -106,6 +111,9 @@ func readHead(r io.ReaderAt, size int64, b Binding) (h head, length int64, err e
 	encoded := make([]byte, len(h.encode(b)))
 	if _, err := r.ReadAt(encoded, 0); err != nil {
 		return h, 0, damaged("head", err)
+	}
+	if size < int64(len(encoded)) || size > maxTables {
+		return h, 0, damaged("length", nil)
 	}
 	at := len(encoded) - sha256.Size
 	if sum := sha256.Sum256(encoded[:at]); !bytes.Equal(sum[:], encoded[at:]) {

@@ -5,8 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	curve "github.com/consensys/gnark-crypto/ecc/bn254"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fp"
 )
 
 var damages = flag.Int("damages", 60, "files of tables that TestDamagedTables damages")
@@ -184,6 +188,59 @@ func TestForgedSystem(t *testing.T) {
 		if _, err := read(wrap(content), binding); !errors.Is(err, ErrTables) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A size that is not the file's, as of one that is written to meanwhile, or of holes, is
+// refused before anything is allocated for it.
+func TestTablesOfAnotherSize(t *testing.T) {
+	file := newFixture(t).file(t, binding)
+	holes := head{{length: uint64(len(file))}, {}, {}, {}, {length: 1 << 50}}
+	encoded := holes.encode(binding)
+	copy(holes[0].hash[:], binding.System[:])
+	var around head // its lengths sum to what is left of no bytes, modulo 2^64
+	around[0].hash, around[4].length = binding.System, -uint64(len(encoded))
+	for name, c := range map[string]struct {
+		content []byte
+		size    int64
+	}{
+		"none":           {file, 0},
+		"less than head": {file, int64(len(encoded)) - 1},
+		"negative":       {file, -1},
+		"a byte more":    {file, int64(len(file)) + 1},
+		"a byte less":    {file, int64(len(file)) - 1},
+		"holes":          {holes.encode(binding), int64(len(encoded)+len(file)) + 1<<50},
+		"around":         {around.encode(binding), 0},
+	} {
+		if _, _, err := ReadTables(bytes.NewReader(c.content), c.size, binding); !errors.Is(err, ErrTables) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Points of any bytes, which need not be reduced, give no proof, and no panic.
+func TestTablesOfNoise(t *testing.T) {
+	f := newFixture(t)
+	random := rand.NewChaCha8([32]byte{1})
+	for i := range 12 {
+		tables, err := read(f.file(t, binding), binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, part := range [][]byte{raw(tables.a.points), raw(tables.b.points), raw(tables.c.points)} {
+			switch {
+			case i%4 == 3:
+				_, _ = random.Read(part) // it does not fail
+			case i%4 == j:
+				for at := 0; at < len(part); at += frBytes { // p, which is 0 and does not look it, or all ones
+					copy(part[at:], bytes.Repeat([]byte{0xff}, frBytes))
+					if i < 8 {
+						copy(part[at:], raw([]curve.G1Affine{{X: fp.Element{modulus0, modulus1, modulus2, modulus3}}})[:frBytes])
+					}
+				}
+			}
+		}
+		f.wrong(t, fmt.Sprintf("noise %d", i), tables)
 	}
 }
 
