@@ -2,6 +2,7 @@ package groth16
 
 import (
 	"fmt"
+	"slices"
 
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
@@ -42,6 +43,10 @@ func makeBases(c *crew, own *scratch, system *cs.R1CS, pk *gnark.ProvingKey) (*b
 	n := int(pk.Domain.Cardinality)
 	if err := suits(system, pk); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(slices.Concat(pk.G1.A, pk.G1.Z), func(p curve.G1Affine) bool { return p.IsInfinity() }) ||
+		slices.ContainsFunc(pk.G2.B, func(p curve.G2Affine) bool { return p.IsInfinity() }) {
+		return nil, fmt.Errorf("%w: a point of the key is infinity", ErrUnsuitable)
 	}
 	_, _, generator, _ := curve.Generators()
 	z := append(append(make([]curve.G1Affine, 0, n), pk.G1.Z...), generator)
