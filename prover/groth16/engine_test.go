@@ -314,31 +314,6 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// A task that panics fails its own proof, when no worker is at it any more.
-func TestPanicOfATask(t *testing.T) {
-	c := newCrew(3)
-	own := <-c.free
-	tasks := make([]task, 100)
-	for i := range tasks {
-		tasks[i] = func(*scratch) {
-			if i%10 == 7 {
-				panic("in vain")
-			}
-		}
-	}
-	func() {
-		defer func() {
-			if recover() != "in vain" {
-				t.Error("the panic is lost")
-			}
-		}()
-		c.each(own, tasks)
-	}()
-	if len(c.free) != 2 {
-		t.Errorf("%d workers are free", len(c.free))
-	}
-}
-
 // A proof's memory is bounded by what is told.
 func TestMemory(t *testing.T) {
 	f := newFixture(t)
@@ -372,9 +347,65 @@ func TestUnsuitable(t *testing.T) {
 	if _, err := MakeTables(f.system, &other); !errors.Is(err, ErrUnsuitable) {
 		t.Errorf("tables of another key: %v", err)
 	}
+	for name, change := range map[string]func(pk *gnark.ProvingKey){
+		"A": func(pk *gnark.ProvingKey) { pk.G1.A = withInfinity(pk.G1.A) },
+		"B": func(pk *gnark.ProvingKey) { pk.G2.B = withInfinity(pk.G2.B) },
+		"Z": func(pk *gnark.ProvingKey) { pk.G1.Z = withInfinity(pk.G1.Z) },
+	} {
+		changed := f.pk
+		change(&changed)
+		if _, err := MakeTables(f.system, &changed); !errors.Is(err, ErrUnsuitable) {
+			t.Errorf("infinity in %s: %v", name, err)
+		}
+	}
 	short := *f.tables
 	short.cWires = short.cWires[1:]
 	if _, err := New(f.system, &f.pk, &short, Options{}); !errors.Is(err, ErrTables) {
 		t.Errorf("other tables: %v", err)
+	}
+}
+
+// withInfinity gives the points with infinity among them.
+func withInfinity[P any](points []P) []P {
+	out := append([]P{}, points...)
+	clear(out[len(out)/2:][:1])
+	return out
+}
+
+// A proof that waits for a worker ends with its context, and takes no worker with it.
+func TestContextEndsTheWait(t *testing.T) {
+	f := newFixture(t)
+	engine, err := New(f.system, &f.pk, f.tables, Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := vector(f.randomWitness(t))
+	own, err := engine.crew.join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := engine.Prove(ctx, v)
+			ended <- err
+		}()
+	}
+	for engine.crew.waiting.Load() < 3 {
+		runtime.Gosched()
+	}
+	cancel()
+	for range 3 {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if n := engine.crew.waiting.Load(); n != 0 {
+		t.Errorf("%d proofs wait", n)
+	}
+	engine.crew.leave(own)
+	if proof, err := engine.Prove(t.Context(), v); err != nil || f.verify(proof, v[0]) != nil {
+		t.Errorf("after that: %v", err)
 	}
 }
