@@ -74,6 +74,7 @@ func load(dir string, d definition, keys CircuitKeys, o LoadOptions) (*Circuit, 
 	if keys.Circuit.Hex() != d.hash {
 		return nil, fmt.Errorf("%w: %s in %s is of another version of this program", ErrOtherCircuit, d.name, dir)
 	}
+	silence() // before anything proves: then nothing sets the logger while proofs read it
 	c := &Circuit{Keys: keys, tables: keyFile(dir, keys.PK, TablesEnding), warn: o.Warn}
 	var tables *groth16.Tables
 	var both errgroup.Group
