@@ -142,7 +142,7 @@ func (c *Circuit) checkBlinding() error {
 	var negative curve.G1Affine
 	negative.Neg(&g1)
 	same, err := curve.PairingCheck([]curve.G1Affine{c.pk.G1.Delta, negative}, []curve.G2Affine{g2, delta})
-	if err != nil || !same || c.pk.G2.Delta != delta {
+	if err != nil || !same || !c.pk.G1.Delta.IsOnCurve() || c.pk.G2.Delta != delta {
 		return fmt.Errorf("%w: the proving key's delta is not the verifying key's", ErrDamagedKeys)
 	}
 	return nil

@@ -10,9 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/consensys/gnark-crypto/ecc"
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	gnark "github.com/consensys/gnark/backend/groth16/bn254"
+	"github.com/consensys/gnark/constraint/solver"
+	"github.com/consensys/gnark/frontend"
+	"github.com/rs/zerolog"
 
 	"github.com/attestry/attestry/circuits"
 	"github.com/attestry/attestry/internal/imt"
@@ -214,8 +218,8 @@ func TestTablesAreMadeAnew(t *testing.T) {
 	}
 }
 
-// Where tables can neither be read nor written, gnark's prover proves.
-func TestWithoutTables(t *testing.T) {
+// Tables that cannot be kept are used.
+func TestTablesThatCannotBeKept(t *testing.T) {
 	dir, keys := copyKeys(t)
 	_ = os.Remove(keyFile(dir, keys.PK, TablesEnding))
 	if err := os.Mkdir(keyFile(dir, keys.PK, TablesEnding), 0o700); err != nil {
@@ -224,13 +228,109 @@ func TestWithoutTables(t *testing.T) {
 	if err := os.WriteFile(keyFile(dir, keys.PK, TablesEnding)+"/x", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	before, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	warnings := 0
 	c, err := LoadCircuitWith(dir, "present", LoadOptions{Warn: func(string, ...any) { warnings++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.Prove(trueInput()); err != nil || c.Engine() || warnings != 1 {
+	if _, _, err := c.Prove(trueInput()); err != nil || !c.Engine() || warnings != 1 {
 		t.Errorf("engine %v, %d warnings: %v", c.Engine(), warnings, err)
+	}
+	if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+		t.Errorf("%d files, and %d before: %v", len(after), len(before), err)
+	}
+}
+
+// Where tables can neither be read nor written, gnark's prover proves, and they are not made.
+func TestWithoutTables(t *testing.T) {
+	_, keys := copyKeys(t)
+	reports, warnings := 0, 0
+	c := &Circuit{Keys: keys, tables: t.TempDir() + "/none/x" + TablesEnding}
+	c.startEngine(nil, LoadOptions{Report: func(string) { reports++ }, Warn: func(string, ...any) { warnings++ }})
+	if c.Engine() || warnings != 1 || reports != 0 {
+		t.Errorf("engine %v, %d warnings, %d reports", c.Engine(), warnings, reports)
+	}
+}
+
+// The engine and gnark's solver take the same assignments for unsatisfying, wherever one is
+// wrong.
+func TestEngineRefusesAsSolver(t *testing.T) {
+	r := random{rand.New(rand.NewPCG(3, 4))}
+	for name, draw := range map[string]func() circuits.Input{"present": r.present, "absent": r.absent} {
+		c, err := LoadCircuit(keyDir(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		honest, err := frontend.NewWitness(draw().Circuit(), ecc.BN254.ScalarField())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wires, refused := honest.Vector().(fr.Vector), 0
+		for range *fullWitnesses * 20 {
+			wire := r.IntN(len(wires))
+			was := wires[wire]
+			switch r.IntN(3) {
+			case 0:
+				wires[wire].SetUint64(uint64(r.IntN(2)))
+			case 1:
+				wires[wire].Neg(&was)
+			case 2:
+				wires[wire] = r.element()
+			}
+			theirs := c.system.IsSolved(honest, solver.WithLogger(zerolog.Nop()))
+			_, ours := c.engine.Load().Prove(t.Context(), wires)
+			if (ours == nil) != (theirs == nil) || ours != nil && !errors.Is(ours, groth16.ErrNotSatisfied) {
+				t.Fatalf("%s, wire %d: %v, and gnark says %v", name, wire, ours, theirs)
+			}
+			if ours != nil {
+				refused++
+			}
+			wires[wire] = was
+		}
+		if refused < *fullWitnesses*5 {
+			t.Errorf("%s: only %d assignments are unsatisfying", name, refused)
+		}
+	}
+}
+
+// other is an input that proves one statement and claims another.
+type other struct{ *circuits.PresentInput }
+
+func (in other) Statement() statement.Statement {
+	s := in.PresentInput.Statement()
+	s.Q.SetUint64(9)
+	return s
+}
+
+// Of a proof that does not verify for the statement under the verifying key nothing is given
+// out, whoever made it.
+func TestNothingIsGivenOutUnverified(t *testing.T) {
+	for _, reference := range []bool{false, true} {
+		for name, change := range map[string]func(c *Circuit, in *circuits.Input){
+			"another statement": func(_ *Circuit, in *circuits.Input) { *in = other{trueInput()} },
+			"another key": func(c *Circuit, _ *circuits.Input) {
+				absent, err := LoadCircuitWith(keyDir(), "absent", LoadOptions{Reference: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.VK = absent.VK
+			},
+		} {
+			c, err := LoadCircuitWith(keyDir(), "present", LoadOptions{Reference: reference})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var in circuits.Input = trueInput()
+			change(c, &in)
+			encoded, _, err := c.Prove(in)
+			if encoded != nil || !errors.Is(err, ErrSelfCheck) || c.Engine() {
+				t.Errorf("%s, reference %v: %d bytes, engine %v: %v", name, reference, len(encoded), c.Engine(), err)
+			}
+		}
 	}
 }
 

@@ -77,8 +77,8 @@ func (c *Circuit) makeTables(o LoadOptions) (*groth16.Tables, error) {
 		return nil, err
 	}
 	err = f.CommitFrom(func(w io.Writer) error { return groth16.WriteTables(w, c.Keys.binding(), c.system, tables) })
-	if err != nil {
-		return nil, err
+	if err != nil { // a full disk, say: they are there all the same
+		o.Warn("the tables of the circuit %s are used, but could not be kept, and will be made again: %v", c.Keys.Name, err)
 	}
 	return tables, nil
 }
