@@ -16,6 +16,7 @@ import (
 	"github.com/consensys/gnark/backend"
 	gnark "github.com/consensys/gnark/backend/groth16/bn254"
 	"github.com/consensys/gnark/backend/witness"
+	"github.com/consensys/gnark/constraint"
 	cs "github.com/consensys/gnark/constraint/bn254"
 	"github.com/consensys/gnark/constraint/solver"
 	"github.com/consensys/gnark/frontend"
@@ -205,6 +206,61 @@ func TestNotSatisfied(t *testing.T) {
 	}
 }
 
+// chain is a circuit of n rows: the power of 2^(n-1).
+type chain struct {
+	n   int
+	Out frontend.Variable `gnark:",public"`
+	X   frontend.Variable
+}
+
+func (c *chain) Define(api frontend.API) error {
+	x := c.X
+	for range c.n - 1 {
+		x = api.Mul(x, x)
+	}
+	api.AssertIsEqual(x, c.Out)
+	return nil
+}
+
+// Systems of few rows, and of as many as transforms have and one more, are proved, for
+// witnesses of all zeros, ones and others.
+func TestSizes(t *testing.T) {
+	logger.Disable()
+	for _, rows := range []int{2, 3, 4, 5, 16, 17, 64, 65} {
+		compiled, err := frontend.Compile(ecc.BN254.ScalarField(), r1cs.NewBuilder, &chain{n: rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &fixture{system: compiled.(*cs.R1CS)}
+		if n := f.system.GetNbConstraints(); n != rows {
+			t.Fatalf("%d rows for %d", n, rows)
+		}
+		if err := gnark.Setup(f.system, &f.pk, &f.gnarkVK); err != nil {
+			t.Fatal(err)
+		}
+		if f.tables, err = MakeTables(f.system, &f.pk); err != nil {
+			t.Fatal(err)
+		}
+		if f.engine, err = New(f.system, &f.pk, f.tables, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		var random fr.Element
+		for _, x := range []fr.Element{{}, fr.One(), *random.MustSetRandom()} {
+			out := x
+			for range rows - 1 {
+				out.Square(&out)
+			}
+			proof, err := f.engine.Prove(t.Context(), fr.Vector{out, x})
+			if err != nil {
+				t.Fatalf("%d rows, %s: %v", rows, &x, err)
+			}
+			if err := gnark.Verify(proof, &f.gnarkVK, fr.Vector{out}); err != nil {
+				t.Errorf("%d rows, %s: %v", rows, &x, err)
+			}
+		}
+	}
+}
+
 // fixed gives A and B of the proof with r = s = 0, which is never to be seen.
 func (f *fixture) fixed(t *testing.T, v fr.Vector) (curve.G1Affine, curve.G2Affine) {
 	t.Helper()
@@ -258,39 +314,6 @@ func TestRandomised(t *testing.T) {
 			t.Fatal("a point comes again")
 		}
 		seenA[p.Ar], seenB[p.Bs], seenC[p.Krs] = true, true, true
-	}
-}
-
-// Of a proof that is done nothing stays in what it was made in.
-func TestWiped(t *testing.T) {
-	f := newFixture(t)
-	var err error
-	if f.engine, err = New(f.system, &f.pk, f.tables, Options{Workers: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.engine.Prove(t.Context(), vector(f.randomWitness(t))); err != nil {
-		t.Fatal(err)
-	}
-	p := <-f.engine.idle
-	zero := func(name string, v []fr.Element) {
-		for i := range v {
-			if !v[i].IsZero() {
-				t.Errorf("%s[%d] is there yet", name, i)
-				return
-			}
-		}
-	}
-	zero("wires", p.assignment.wires)
-	zero("sums", p.assignment.sums)
-	zero("left", p.left)
-	zero("right", p.right)
-	zero("t", p.t)
-	zero("scalars of A", p.a.scalars)
-	zero("scalars of B", p.b.scalars)
-	zero("scalars of C", p.c.scalars)
-	a, b, c := p.a.result(), p.b.result(), p.c.result()
-	if !a.IsInfinity() || !b.IsInfinity() || !c.IsInfinity() {
-		t.Error("the proof with r = s = 0 is there yet")
 	}
 }
 
@@ -357,6 +380,24 @@ func TestUnsuitable(t *testing.T) {
 		if _, err := MakeTables(f.system, &changed); !errors.Is(err, ErrUnsuitable) {
 			t.Errorf("infinity in %s: %v", name, err)
 		}
+	}
+	stranger, err := compileSmall()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range stranger.Instructions {
+		if _, ok := stranger.Blueprints[i.BlueprintID].(*constraint.BlueprintGenericHint); ok {
+			stranger.CallData[i.StartCallData+1]++
+		}
+	}
+	if _, err := New(stranger, &f.pk, f.tables, Options{}); !errors.Is(err, ErrUnsuitable) {
+		t.Errorf("a hint that nobody registered: %v", err)
+	}
+	wide := *f.tables
+	wide.cWires = append([]uint32{}, wide.cWires...)
+	wide.cWires[len(wide.cWires)/2] = uint32(len(f.pk.InfinityA))
+	if _, err := New(f.system, &f.pk, &wide, Options{}); !errors.Is(err, ErrTables) {
+		t.Errorf("a wire that there is not: %v", err)
 	}
 	short := *f.tables
 	short.cWires = short.cWires[1:]

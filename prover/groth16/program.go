@@ -335,11 +335,7 @@ func (p *program) call(h *hint, functions map[solver.HintID]solver.Hint, a *assi
 	for i := range outputs {
 		outputs[i] = new(big.Int)
 	}
-	f := functions[h.id]
-	if f == nil {
-		return fmt.Errorf("%w: a hint is not registered", ErrUnsuitable)
-	}
-	if err := f(fr.Modulus(), inputs, outputs); err != nil {
+	if err := functions[h.id](fr.Modulus(), inputs, outputs); err != nil {
 		return ErrNotSatisfied
 	}
 	for i, o := range outputs {

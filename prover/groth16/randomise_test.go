@@ -151,6 +151,9 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Errorf("satisfied %v: %s is not wiped", satisfied, name)
 			}
 		}
+		if a, b, c := p.a.result(), p.b.result(), p.c.result(); !a.IsInfinity() || !b.IsInfinity() || !c.IsInfinity() {
+			t.Errorf("satisfied %v: the proof of r = s = 0 is there yet", satisfied)
+		}
 		if seen < 100_000 {
 			t.Errorf("%d bytes were looked at", seen)
 		}
