@@ -93,8 +93,11 @@ func (t *transport) passes(err error) bool {
 }
 
 // withoutKey are the ends of the paths whose POST the server knows no idempotency key
-// for: what is computed, what is a stream, and a secret that is not kept to be shown again.
-func withoutKey() []string { return []string{"/verify", "/verify/batch", "/records", "/keys"} }
+// for: what is computed, what is a stream, a secret that is not kept to be shown again, and
+// what says itself that it is done already.
+func withoutKey() []string {
+	return []string{"/verify", "/verify/batch", "/records", "/keys", "/rotation", "/certificates", "/enablement"}
+}
 
 func takesKey(path string) bool {
 	for _, end := range withoutKey() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
@@ -87,50 +86,15 @@ func (h handlers) DisableOrganisation(ctx context.Context, request api.DisableOr
 	return api.DisableOrganisation204Response{}, nil
 }
 
-// ListKeys lists an organisation's credentials.
-func (h handlers) ListKeys(_ context.Context, request api.ListKeysRequestObject) (api.ListKeysResponseObject, error) {
-	all, err := h.config.Directory.Keys(request.Organisation)
-	if err != nil {
+// EnableOrganisation lets a disabled organisation in again.
+func (h handlers) EnableOrganisation(ctx context.Context, request api.EnableOrganisationRequestObject) (api.EnableOrganisationResponseObject, error) {
+	if _, err := h.config.Directory.EnableOrganisation(request.Organisation); err != nil {
 		return nil, err
 	}
-	return api.ListKeys200JSONResponse{Body: api.KeyList{Items: each(all, h.showKey)}}, nil
-}
-
-// CreateKey makes an API key.
-func (h handlers) CreateKey(ctx context.Context, request api.CreateKeyRequestObject) (api.CreateKeyResponseObject, error) {
-	b := request.Body
-	if err := access.CheckScopes(b.Scopes, h.scopes); err != nil {
+	if err := h.config.Service.Record(access.PrincipalOf(ctx), "organisation.enabled", request.Organisation); err != nil {
 		return nil, err
 	}
-	key, secret, err := h.config.Directory.CreateKey(access.NewKey{Organisation: request.Organisation, Scopes: b.Scopes, Expires: b.Expires})
-	if err != nil {
-		return nil, err
-	}
-	if err := h.config.Service.Record(access.PrincipalOf(ctx), "key.created", key.ID); err != nil {
-		return nil, err
-	}
-	return api.CreateKey201JSONResponse{
-		Body:    api.IssuedKey{Key: h.showKey(key), Secret: secret},
-		Headers: api.CreateKey201ResponseHeaders{Location: "/v1/organisations/" + key.Organisation + "/keys/" + key.ID},
-	}, nil
-}
-
-// RevokeKey revokes an organisation's credential.
-func (h handlers) RevokeKey(ctx context.Context, request api.RevokeKeyRequestObject) (api.RevokeKeyResponseObject, error) {
-	key, err := h.config.Directory.Key(request.Key)
-	if err == nil && key.Organisation != request.Organisation {
-		err = access.ErrNotFound
-	}
-	if err == nil {
-		_, err = h.config.Directory.RevokeKey(request.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := h.config.Service.Record(access.PrincipalOf(ctx), "key.revoked", key.ID); err != nil {
-		return nil, err
-	}
-	return api.RevokeKey204Response{}, nil
+	return api.EnableOrganisation204Response{}, nil
 }
 
 // ShowOrganisation gives an organisation as the API has it.
@@ -139,21 +103,4 @@ func ShowOrganisation(o access.Organisation) api.Organisation {
 		Id: o.ID, Role: api.Role(o.Role), Registries: o.Registries, Audience: o.Audience,
 		Disabled: !o.Disabled.IsZero(), Created: o.Created,
 	}
-}
-
-func (h handlers) showKey(k access.Key) api.Key { return ShowKey(k, h.now()) }
-
-// ShowKey gives a credential, and its state at an instant, as the API has it.
-func ShowKey(k access.Key, at time.Time) api.Key {
-	shown := api.Key{
-		Id: k.ID, Organisation: k.Organisation, Kind: api.KeyKind(k.Kind), State: api.KeyStateValid, Scopes: k.Scopes,
-		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, ReplacedBy: k.ReplacedBy,
-	}
-	switch err := k.State(at); {
-	case errors.Is(err, access.ErrRevoked):
-		shown.State = api.KeyStateRevoked
-	case err != nil:
-		shown.State = api.KeyStateExpired
-	}
-	return shown
 }

@@ -49,6 +49,7 @@ func tellable() []told {
 		{ledger.ErrStaleEpoch, CodeStaleEpoch},
 		{ledger.ErrMalformed, CodeMalformed},
 		{ledger.ErrUnknownType, CodeMalformed},
+		{access.ErrScope, CodeForbidden},
 		{access.ErrInvalid, CodeInvalid},
 		{access.ErrExists, CodeExists},
 	}

@@ -62,7 +62,9 @@ func duties() map[string]duty {
 		"ListOrganisations": {"organisations-read", 200, 403, 403, 200}, "GetOrganisation": {"organisations-read", 404, 403, 403, 404},
 		"CreateOrganisation": {"organisations-write", 403, 403, 403, 400}, "DisableOrganisation": {"organisations-write", 403, 403, 403, 404},
 		"ListKeys": {"organisations-read", 403, 403, 403, 404}, "CreateKey": {"organisations-write", 403, 403, 403, 400}, "RevokeKey": {"organisations-write", 403, 403, 403, 404},
-		"GetBudget": {"budgets-read", 403, 404, 404, 404},
+		"EnableOrganisation": {"organisations-write", 403, 403, 403, 404}, "RotateKey": {"organisations-write", 403, 403, 403, 400},
+		"BindCertificate": {"organisations-write", 403, 403, 403, 400},
+		"GetBudget":       {"budgets-read", 403, 404, 404, 404},
 
 		"GetWebhook": {"webhook-read", 404, 404, 403, 403}, "SetWebhook": {"webhook-write", 400, 400, 403, 403}, "DeleteWebhook": {"webhook-write", 204, 204, 403, 403},
 		"ListDeliveries": {"webhook-read", 200, 200, 403, 403},

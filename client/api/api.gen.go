@@ -116,19 +116,19 @@ func (e JobState) Valid() bool {
 
 // Defines values for KeyKind.
 const (
-	Certificate KeyKind = "certificate"
-	Secret      KeyKind = "secret"
-	Subject     KeyKind = "subject"
+	KeyKindCertificate KeyKind = "certificate"
+	KeyKindSecret      KeyKind = "secret"
+	KeyKindSubject     KeyKind = "subject"
 )
 
 // Valid indicates whether the value is a known member of the KeyKind enum.
 func (e KeyKind) Valid() bool {
 	switch e {
-	case Certificate:
+	case KeyKindCertificate:
 		return true
-	case Secret:
+	case KeyKindSecret:
 		return true
-	case Subject:
+	case KeyKindSubject:
 		return true
 	default:
 		return false
@@ -150,6 +150,24 @@ func (e KeyState) Valid() bool {
 	case KeyStateRevoked:
 		return true
 	case KeyStateValid:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewCertificateBy.
+const (
+	NewCertificateByKey     NewCertificateBy = "key"
+	NewCertificateBySubject NewCertificateBy = "subject"
+)
+
+// Valid indicates whether the value is a known member of the NewCertificateBy enum.
+func (e NewCertificateBy) Valid() bool {
+	switch e {
+	case NewCertificateByKey:
+		return true
+	case NewCertificateBySubject:
 		return true
 	default:
 		return false
@@ -633,9 +651,11 @@ type JobState string
 
 // Key defines model for Key.
 type Key struct {
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitempty,omitzero"`
-	Id      string    `json:"id"`
+	// Certificate Of a certificate bound by its public key: the SHA-256 of that (SubjectPublicKeyInfo), in hexadecimal.
+	Certificate string    `json:"certificate,omitempty,omitzero"`
+	Created     time.Time `json:"created"`
+	Expires     time.Time `json:"expires,omitempty,omitzero"`
+	Id          string    `json:"id"`
 
 	// Kind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
 	Kind KeyKind `json:"kind"`
@@ -648,6 +668,9 @@ type Key struct {
 	ReplacedBy string   `json:"replaced_by,omitempty,omitzero"`
 	Scopes     []string `json:"scopes,omitempty,omitzero"`
 	State      KeyState `json:"state"`
+
+	// Subject Of certificates bound by their subject: it, as people write it.
+	Subject string `json:"subject,omitempty,omitzero"`
 }
 
 // KeyKind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
@@ -659,6 +682,12 @@ type KeyState string
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Items []Key `json:"items"`
+}
+
+// KeyRotation defines model for KeyRotation.
+type KeyRotation struct {
+	// Overlap For how many seconds the old key counts still.
+	Overlap int32 `json:"overlap"`
 }
 
 // Ledger defines model for Ledger.
@@ -685,6 +714,22 @@ type Me struct {
 	// Scopes What the credential is good for; left out for everything that the role may do.
 	Scopes []string `json:"scopes,omitempty,omitzero"`
 }
+
+// NewCertificate defines model for NewCertificate.
+type NewCertificate struct {
+	// By key: the certificate and later ones for its key; subject: every certificate of exactly its subject.
+	By NewCertificateBy `json:"by,omitempty,omitzero"`
+
+	// Certificate The client's certificate in PEM, alone and without its private key.
+	Certificate string    `json:"certificate"`
+	Expires     time.Time `json:"expires,omitempty,omitzero"`
+
+	// Scopes What it is good for; left out for everything that the role may do.
+	Scopes []string `json:"scopes,omitempty,omitzero"`
+}
+
+// NewCertificateBy key: the certificate and later ones for its key; subject: every certificate of exactly its subject.
+type NewCertificateBy string
 
 // NewKey defines model for NewKey.
 type NewKey struct {
@@ -1502,8 +1547,14 @@ type IssueGrantJSONRequestBody = GrantDocument
 // CreateOrganisationJSONRequestBody defines body for CreateOrganisation for application/json ContentType.
 type CreateOrganisationJSONRequestBody = NewOrganisation
 
+// BindCertificateJSONRequestBody defines body for BindCertificate for application/json ContentType.
+type BindCertificateJSONRequestBody = NewCertificate
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
+
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
 
 // SubmitPledgeJSONRequestBody defines body for SubmitPledge for application/json ContentType.
 type SubmitPledgeJSONRequestBody = OwnDocument
@@ -1782,6 +1833,31 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
 	GetBudget(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BindCertificateWithBody Take a client certificate for an organisation's.
+	//
+	// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+	BindCertificateWithBody(ctx context.Context, organisation PathOrganisation, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BindCertificate Take a client certificate for an organisation's.
+	//
+	// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+	BindCertificate(ctx context.Context, organisation PathOrganisation, body BindCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableOrganisation Let a disabled organisation in again.
+	//
+	// Its credentials count again, but those that were revoked or expired. One that is not disabled stays as it is.
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/enablement (the `EnableOrganisation` operationId).
+	EnableOrganisation(ctx context.Context, organisation PathOrganisation, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKeys An organisation's credentials, without their secrets.
 	//
 	// Corresponds with GET /v1/organisations/{organisation}/keys (the `ListKeys` operationId).
@@ -1789,7 +1865,7 @@ type ClientInterface interface {
 
 	// CreateKeyWithBody Make an API key.
 	//
-	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1798,17 +1874,35 @@ type ClientInterface interface {
 
 	// CreateKey Make an API key.
 	//
-	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/organisations/{organisation}/keys (the `CreateKey` operationId).
 	CreateKey(ctx context.Context, organisation PathOrganisation, body CreateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RevokeKey Revoke an API key.
+	// RevokeKey Revoke a credential.
 	//
 	// Corresponds with DELETE /v1/organisations/{organisation}/keys/{key} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, organisation PathOrganisation, key PathKey, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKeyWithBody Make an API key in the place of another.
+	//
+	// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+	RotateKeyWithBody(ctx context.Context, organisation PathOrganisation, key PathKey, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKey Make an API key in the place of another.
+	//
+	// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+	RotateKey(ctx context.Context, organisation PathOrganisation, key PathKey, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetOverview How much there is of everything that you may see.
 	//
@@ -2606,6 +2700,61 @@ func (c *Client) GetBudget(ctx context.Context, organisation PathOrganisation, p
 	return c.Client.Do(req)
 }
 
+// BindCertificateWithBody Take a client certificate for an organisation's.
+//
+// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+func (c *Client) BindCertificateWithBody(ctx context.Context, organisation PathOrganisation, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBindCertificateRequestWithBody(c.Server, organisation, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BindCertificate Take a client certificate for an organisation's.
+//
+// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+func (c *Client) BindCertificate(ctx context.Context, organisation PathOrganisation, body BindCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBindCertificateRequest(c.Server, organisation, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableOrganisation Let a disabled organisation in again.
+//
+// Its credentials count again, but those that were revoked or expired. One that is not disabled stays as it is.
+//
+// Corresponds with POST /v1/organisations/{organisation}/enablement (the `EnableOrganisation` operationId).
+func (c *Client) EnableOrganisation(ctx context.Context, organisation PathOrganisation, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableOrganisationRequest(c.Server, organisation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKeys An organisation's credentials, without their secrets.
 //
 // Corresponds with GET /v1/organisations/{organisation}/keys (the `ListKeys` operationId).
@@ -2623,7 +2772,7 @@ func (c *Client) ListKeys(ctx context.Context, organisation PathOrganisation, pa
 
 // CreateKeyWithBody Make an API key.
 //
-// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2642,7 +2791,7 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, organisation PathOrganis
 
 // CreateKey Make an API key.
 //
-// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2659,11 +2808,49 @@ func (c *Client) CreateKey(ctx context.Context, organisation PathOrganisation, b
 	return c.Client.Do(req)
 }
 
-// RevokeKey Revoke an API key.
+// RevokeKey Revoke a credential.
 //
 // Corresponds with DELETE /v1/organisations/{organisation}/keys/{key} (the `RevokeKey` operationId).
 func (c *Client) RevokeKey(ctx context.Context, organisation PathOrganisation, key PathKey, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeKeyRequest(c.Server, organisation, key)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKeyWithBody Make an API key in the place of another.
+//
+// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+func (c *Client) RotateKeyWithBody(ctx context.Context, organisation PathOrganisation, key PathKey, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequestWithBody(c.Server, organisation, key, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKey Make an API key in the place of another.
+//
+// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+func (c *Client) RotateKey(ctx context.Context, organisation PathOrganisation, key PathKey, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequest(c.Server, organisation, key, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4771,6 +4958,87 @@ func NewGetBudgetRequest(server string, organisation PathOrganisation, params *G
 	return req, nil
 }
 
+// NewBindCertificateRequest calls the generic BindCertificate builder with application/json body
+func NewBindCertificateRequest(server string, organisation PathOrganisation, body BindCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBindCertificateRequestWithBody(server, organisation, "application/json", bodyReader)
+}
+
+// NewBindCertificateRequestWithBody constructs an http.Request for the BindCertificate method, with any body, and a specified content type
+func NewBindCertificateRequestWithBody(server string, organisation PathOrganisation, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organisation", organisation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/organisations/%s/certificates", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEnableOrganisationRequest constructs an http.Request for the EnableOrganisation method
+func NewEnableOrganisationRequest(server string, organisation PathOrganisation) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organisation", organisation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/organisations/%s/enablement", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListKeysRequest constructs an http.Request for the ListKeys method
 func NewListKeysRequest(server string, organisation PathOrganisation, params *ListKeysParams) (*http.Request, error) {
 	var err error
@@ -4904,6 +5172,60 @@ func NewRevokeKeyRequest(server string, organisation PathOrganisation, key PathK
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRotateKeyRequest calls the generic RotateKey builder with application/json body
+func NewRotateKeyRequest(server string, organisation PathOrganisation, key PathKey, body RotateKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateKeyRequestWithBody(server, organisation, key, "application/json", bodyReader)
+}
+
+// NewRotateKeyRequestWithBody constructs an http.Request for the RotateKey method, with any body, and a specified content type
+func NewRotateKeyRequestWithBody(server string, organisation PathOrganisation, key PathKey, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organisation", organisation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/organisations/%s/keys/%s/rotation", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7157,6 +7479,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/organisations/{organisation}/budget (the `GetBudget` operationId).
 	GetBudgetWithResponse(ctx context.Context, organisation PathOrganisation, params *GetBudgetParams, reqEditors ...RequestEditorFn) (*GetBudgetResponse, error)
 
+	// BindCertificateWithBodyWithResponse Take a client certificate for an organisation's.
+	//
+	// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+	BindCertificateWithBodyWithResponse(ctx context.Context, organisation PathOrganisation, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BindCertificateResponse, error)
+
+	// BindCertificateWithResponse Take a client certificate for an organisation's.
+	//
+	// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+	BindCertificateWithResponse(ctx context.Context, organisation PathOrganisation, body BindCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*BindCertificateResponse, error)
+
+	// EnableOrganisationWithResponse Let a disabled organisation in again.
+	//
+	// Its credentials count again, but those that were revoked or expired. One that is not disabled stays as it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/enablement (the `EnableOrganisation` operationId).
+	EnableOrganisationWithResponse(ctx context.Context, organisation PathOrganisation, reqEditors ...RequestEditorFn) (*EnableOrganisationResponse, error)
+
 	// ListKeysWithResponse An organisation's credentials, without their secrets.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7166,7 +7515,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithBodyWithResponse Make an API key.
 	//
-	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7175,19 +7524,37 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithResponse Make an API key.
 	//
-	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+	// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/organisations/{organisation}/keys (the `CreateKey` operationId).
 	CreateKeyWithResponse(ctx context.Context, organisation PathOrganisation, body CreateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateKeyResponse, error)
 
-	// RevokeKeyWithResponse Revoke an API key.
+	// RevokeKeyWithResponse Revoke a credential.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/organisations/{organisation}/keys/{key} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, organisation PathOrganisation, key PathKey, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
+
+	// RotateKeyWithBodyWithResponse Make an API key in the place of another.
+	//
+	// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+	RotateKeyWithBodyWithResponse(ctx context.Context, organisation PathOrganisation, key PathKey, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+
+	// RotateKeyWithResponse Make an API key in the place of another.
+	//
+	// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+	RotateKeyWithResponse(ctx context.Context, organisation PathOrganisation, key PathKey, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
 
 	// GetOverviewWithResponse How much there is of everything that you may see.
 	//
@@ -9005,6 +9372,102 @@ func (r GetBudgetResponse) ContentType() string {
 	return ""
 }
 
+// BindCertificateResponse201Headers the declared response headers of an HTTP 201 response for BindCertificate
+type BindCertificateResponse201Headers struct {
+	Location string
+}
+
+type BindCertificateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Key
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BindCertificateResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BindCertificateResponse) GetJSON201() *Key {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BindCertificateResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BindCertificateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BindCertificateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BindCertificateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BindCertificateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnableOrganisationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnableOrganisationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnableOrganisationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnableOrganisationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnableOrganisationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnableOrganisationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListKeysResponse200Headers the declared response headers of an HTTP 200 response for ListKeys
 type ListKeysResponse200Headers struct {
 	ETag *string
@@ -9157,6 +9620,61 @@ func (r RevokeKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RotateKeyResponse201Headers the declared response headers of an HTTP 201 response for RotateKey
+type RotateKeyResponse201Headers struct {
+	Location string
+}
+
+type RotateKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *IssuedKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RotateKeyResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RotateKeyResponse) GetJSON201() *IssuedKey {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateKeyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11559,6 +12077,51 @@ func (c *ClientWithResponses) GetBudgetWithResponse(ctx context.Context, organis
 	return ParseGetBudgetResponse(rsp)
 }
 
+// BindCertificateWithBodyWithResponse Take a client certificate for an organisation's.
+//
+// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+func (c *ClientWithResponses) BindCertificateWithBodyWithResponse(ctx context.Context, organisation PathOrganisation, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BindCertificateResponse, error) {
+	rsp, err := c.BindCertificateWithBody(ctx, organisation, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBindCertificateResponse(rsp)
+}
+
+// BindCertificateWithResponse Take a client certificate for an organisation's.
+//
+// It is a credential from then on, listed and revoked among the organisation's keys, where the server speaks TLS and one of the authorities that it names has issued it. What is bound already is 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/organisations/{organisation}/certificates (the `BindCertificate` operationId).
+func (c *ClientWithResponses) BindCertificateWithResponse(ctx context.Context, organisation PathOrganisation, body BindCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*BindCertificateResponse, error) {
+	rsp, err := c.BindCertificate(ctx, organisation, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBindCertificateResponse(rsp)
+}
+
+// EnableOrganisationWithResponse Let a disabled organisation in again.
+//
+// Its credentials count again, but those that were revoked or expired. One that is not disabled stays as it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/organisations/{organisation}/enablement (the `EnableOrganisation` operationId).
+func (c *ClientWithResponses) EnableOrganisationWithResponse(ctx context.Context, organisation PathOrganisation, reqEditors ...RequestEditorFn) (*EnableOrganisationResponse, error) {
+	rsp, err := c.EnableOrganisation(ctx, organisation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableOrganisationResponse(rsp)
+}
+
 // ListKeysWithResponse An organisation's credentials, without their secrets.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11574,7 +12137,7 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, organisa
 
 // CreateKeyWithBodyWithResponse Make an API key.
 //
-// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11589,7 +12152,7 @@ func (c *ClientWithResponses) CreateKeyWithBodyWithResponse(ctx context.Context,
 
 // CreateKeyWithResponse Make an API key.
 //
-// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked.
+// The key is shown this once: the server keeps a hash. So there is no Idempotency-Key here; a key whose answer was lost is revoked. A credential with scopes makes none with more, here and below.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11602,7 +12165,7 @@ func (c *ClientWithResponses) CreateKeyWithResponse(ctx context.Context, organis
 	return ParseCreateKeyResponse(rsp)
 }
 
-// RevokeKeyWithResponse Revoke an API key.
+// RevokeKeyWithResponse Revoke a credential.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11613,6 +12176,36 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, organis
 		return nil, err
 	}
 	return ParseRevokeKeyResponse(rsp)
+}
+
+// RotateKeyWithBodyWithResponse Make an API key in the place of another.
+//
+// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context, organisation PathOrganisation, key PathKey, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKeyWithBody(ctx, organisation, key, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
+}
+
+// RotateKeyWithResponse Make an API key in the place of another.
+//
+// It has the scopes of the old one and lives as long as that was to; the old one counts for the overlap still, but not beyond its own end. Shown once, as where a key is made.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/organisations/{organisation}/keys/{key}/rotation (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, organisation PathOrganisation, key PathKey, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKey(ctx, organisation, key, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
 }
 
 // GetOverviewWithResponse How much there is of everything that you may see.
@@ -13559,6 +14152,81 @@ func ParseGetBudgetResponse(rsp *http.Response) (*GetBudgetResponse, error) {
 	return response, nil
 }
 
+// ParseBindCertificateResponse parses an HTTP response from a BindCertificateWithResponse call
+func ParseBindCertificateResponse(rsp *http.Response) (*BindCertificateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BindCertificateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Key
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BindCertificateResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEnableOrganisationResponse parses an HTTP response from a EnableOrganisationWithResponse call
+func ParseEnableOrganisationResponse(rsp *http.Response) (*EnableOrganisationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnableOrganisationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListKeysResponse parses an HTTP response from a ListKeysWithResponse call
 func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -13688,6 +14356,52 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseRotateKeyResponse parses an HTTP response from a RotateKeyWithResponse call
+func ParseRotateKeyResponse(rsp *http.Response) (*RotateKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest IssuedKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RotateKeyResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil

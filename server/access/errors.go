@@ -14,6 +14,9 @@ var (
 	ErrNotFound = errors.New("not found")
 )
 
+// ErrScope: a credential with scopes is to make one that is good for more.
+var ErrScope = errors.New("a credential makes none that is good for more than it is itself")
+
 // Errors of credentials. All but the last mean that the request is nobody's.
 var (
 	// ErrNoCredential: none was presented.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -18,6 +19,23 @@ type Principal struct {
 // May tells whether the credential is good for a scope.
 func (p *Principal) May(scope string) bool {
 	return scope == AnyScope || len(p.Scopes) == 0 || slices.Contains(p.Scopes, scope)
+}
+
+// MayHandOut fails with [ErrScope] where a credential with these scopes, none meaning all,
+// would be good for more than this one is: what is narrow must not make something wide.
+func (p *Principal) MayHandOut(scopes []string) error {
+	if len(p.Scopes) == 0 {
+		return nil
+	}
+	if len(scopes) == 0 {
+		return fmt.Errorf("%w: it is to have no scopes, which is all, and this one has %v", ErrScope, p.Scopes)
+	}
+	for _, s := range scopes {
+		if !slices.Contains(p.Scopes, s) {
+			return fmt.Errorf("%w: it is to have the scope %q, and this one has %v", ErrScope, s, p.Scopes)
+		}
+	}
+	return nil
 }
 
 type principalKey struct{}

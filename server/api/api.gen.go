@@ -116,19 +116,19 @@ func (e JobState) Valid() bool {
 
 // Defines values for KeyKind.
 const (
-	Certificate KeyKind = "certificate"
-	Secret      KeyKind = "secret"
-	Subject     KeyKind = "subject"
+	KeyKindCertificate KeyKind = "certificate"
+	KeyKindSecret      KeyKind = "secret"
+	KeyKindSubject     KeyKind = "subject"
 )
 
 // Valid indicates whether the value is a known member of the KeyKind enum.
 func (e KeyKind) Valid() bool {
 	switch e {
-	case Certificate:
+	case KeyKindCertificate:
 		return true
-	case Secret:
+	case KeyKindSecret:
 		return true
-	case Subject:
+	case KeyKindSubject:
 		return true
 	default:
 		return false
@@ -150,6 +150,24 @@ func (e KeyState) Valid() bool {
 	case KeyStateRevoked:
 		return true
 	case KeyStateValid:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewCertificateBy.
+const (
+	NewCertificateByKey     NewCertificateBy = "key"
+	NewCertificateBySubject NewCertificateBy = "subject"
+)
+
+// Valid indicates whether the value is a known member of the NewCertificateBy enum.
+func (e NewCertificateBy) Valid() bool {
+	switch e {
+	case NewCertificateByKey:
+		return true
+	case NewCertificateBySubject:
 		return true
 	default:
 		return false
@@ -633,9 +651,11 @@ type JobState string
 
 // Key defines model for Key.
 type Key struct {
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitempty,omitzero"`
-	Id      string    `json:"id"`
+	// Certificate Of a certificate bound by its public key: the SHA-256 of that (SubjectPublicKeyInfo), in hexadecimal.
+	Certificate string    `json:"certificate,omitempty,omitzero"`
+	Created     time.Time `json:"created"`
+	Expires     time.Time `json:"expires,omitempty,omitzero"`
+	Id          string    `json:"id"`
 
 	// Kind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
 	Kind KeyKind `json:"kind"`
@@ -648,6 +668,9 @@ type Key struct {
 	ReplacedBy string   `json:"replaced_by,omitempty,omitzero"`
 	Scopes     []string `json:"scopes,omitempty,omitzero"`
 	State      KeyState `json:"state"`
+
+	// Subject Of certificates bound by their subject: it, as people write it.
+	Subject string `json:"subject,omitempty,omitzero"`
 }
 
 // KeyKind secret: an API key; certificate, subject: a client certificate, by its public key or its subject.
@@ -659,6 +682,12 @@ type KeyState string
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Items []Key `json:"items"`
+}
+
+// KeyRotation defines model for KeyRotation.
+type KeyRotation struct {
+	// Overlap For how many seconds the old key counts still.
+	Overlap int32 `json:"overlap"`
 }
 
 // Ledger defines model for Ledger.
@@ -685,6 +714,22 @@ type Me struct {
 	// Scopes What the credential is good for; left out for everything that the role may do.
 	Scopes []string `json:"scopes,omitempty,omitzero"`
 }
+
+// NewCertificate defines model for NewCertificate.
+type NewCertificate struct {
+	// By key: the certificate and later ones for its key; subject: every certificate of exactly its subject.
+	By NewCertificateBy `json:"by,omitempty,omitzero"`
+
+	// Certificate The client's certificate in PEM, alone and without its private key.
+	Certificate string    `json:"certificate"`
+	Expires     time.Time `json:"expires,omitempty,omitzero"`
+
+	// Scopes What it is good for; left out for everything that the role may do.
+	Scopes []string `json:"scopes,omitempty,omitzero"`
+}
+
+// NewCertificateBy key: the certificate and later ones for its key; subject: every certificate of exactly its subject.
+type NewCertificateBy string
 
 // NewKey defines model for NewKey.
 type NewKey struct {
@@ -1502,8 +1547,14 @@ type IssueGrantJSONRequestBody = GrantDocument
 // CreateOrganisationJSONRequestBody defines body for CreateOrganisation for application/json ContentType.
 type CreateOrganisationJSONRequestBody = NewOrganisation
 
+// BindCertificateJSONRequestBody defines body for BindCertificate for application/json ContentType.
+type BindCertificateJSONRequestBody = NewCertificate
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
+
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
 
 // SubmitPledgeJSONRequestBody defines body for SubmitPledge for application/json ContentType.
 type SubmitPledgeJSONRequestBody = OwnDocument
@@ -1612,15 +1663,24 @@ type ServerInterface interface {
 	// GetBudget What an organisation may ask, and has asked.
 	// (GET /v1/organisations/{organisation}/budget)
 	GetBudget(ctx echo.Context, organisation PathOrganisation, params GetBudgetParams) error
+	// BindCertificate Take a client certificate for an organisation's.
+	// (POST /v1/organisations/{organisation}/certificates)
+	BindCertificate(ctx echo.Context, organisation PathOrganisation) error
+	// EnableOrganisation Let a disabled organisation in again.
+	// (POST /v1/organisations/{organisation}/enablement)
+	EnableOrganisation(ctx echo.Context, organisation PathOrganisation) error
 	// ListKeys An organisation's credentials, without their secrets.
 	// (GET /v1/organisations/{organisation}/keys)
 	ListKeys(ctx echo.Context, organisation PathOrganisation, params ListKeysParams) error
 	// CreateKey Make an API key.
 	// (POST /v1/organisations/{organisation}/keys)
 	CreateKey(ctx echo.Context, organisation PathOrganisation) error
-	// RevokeKey Revoke an API key.
+	// RevokeKey Revoke a credential.
 	// (DELETE /v1/organisations/{organisation}/keys/{key})
 	RevokeKey(ctx echo.Context, organisation PathOrganisation, key PathKey) error
+	// RotateKey Make an API key in the place of another.
+	// (POST /v1/organisations/{organisation}/keys/{key}/rotation)
+	RotateKey(ctx echo.Context, organisation PathOrganisation, key PathKey) error
 	// GetOverview How much there is of everything that you may see.
 	// (GET /v1/overview)
 	GetOverview(ctx echo.Context, params GetOverviewParams) error
@@ -2517,6 +2577,38 @@ func (w *ServerInterfaceWrapper) GetBudget(ctx echo.Context) error {
 	return err
 }
 
+// BindCertificate converts echo context to params.
+func (w *ServerInterfaceWrapper) BindCertificate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "organisation" -------------
+	var organisation PathOrganisation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "organisation", ctx.Param("organisation"), &organisation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter organisation: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BindCertificate(ctx, organisation)
+	return err
+}
+
+// EnableOrganisation converts echo context to params.
+func (w *ServerInterfaceWrapper) EnableOrganisation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "organisation" -------------
+	var organisation PathOrganisation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "organisation", ctx.Param("organisation"), &organisation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter organisation: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EnableOrganisation(ctx, organisation)
+	return err
+}
+
 // ListKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) ListKeys(ctx echo.Context) error {
 	var err error
@@ -2590,6 +2682,30 @@ func (w *ServerInterfaceWrapper) RevokeKey(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeKey(ctx, organisation, key)
+	return err
+}
+
+// RotateKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "organisation" -------------
+	var organisation PathOrganisation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "organisation", ctx.Param("organisation"), &organisation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter organisation: %s", err))
+	}
+
+	// ------------- Path parameter "key" -------------
+	var key PathKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", ctx.Param("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateKey(ctx, organisation, key)
 	return err
 }
 
@@ -3818,9 +3934,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/organisations/:organisation", wrapper.DisableOrganisation, options.OperationMiddlewares["DisableOrganisation"]...)
 	router.GET(options.BaseURL+"/v1/organisations/:organisation", wrapper.GetOrganisation, options.OperationMiddlewares["GetOrganisation"]...)
 	router.GET(options.BaseURL+"/v1/organisations/:organisation/budget", wrapper.GetBudget, options.OperationMiddlewares["GetBudget"]...)
+	router.POST(options.BaseURL+"/v1/organisations/:organisation/certificates", wrapper.BindCertificate, options.OperationMiddlewares["BindCertificate"]...)
+	router.POST(options.BaseURL+"/v1/organisations/:organisation/enablement", wrapper.EnableOrganisation, options.OperationMiddlewares["EnableOrganisation"]...)
 	router.GET(options.BaseURL+"/v1/organisations/:organisation/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/organisations/:organisation/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/organisations/:organisation/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
+	router.POST(options.BaseURL+"/v1/organisations/:organisation/keys/:key/rotation", wrapper.RotateKey, options.OperationMiddlewares["RotateKey"]...)
 	router.GET(options.BaseURL+"/v1/overview", wrapper.GetOverview, options.OperationMiddlewares["GetOverview"]...)
 	router.GET(options.BaseURL+"/v1/pledges", wrapper.ListPledges, options.OperationMiddlewares["ListPledges"]...)
 	router.POST(options.BaseURL+"/v1/pledges", wrapper.SubmitPledge, options.OperationMiddlewares["SubmitPledge"]...)
@@ -5263,6 +5382,87 @@ func (response GetBudgetdefaultApplicationProblemPlusJSONResponse) VisitGetBudge
 	return err
 }
 
+type BindCertificateRequestObject struct {
+	Organisation PathOrganisation `json:"organisation"`
+	Body         *BindCertificateJSONRequestBody
+}
+
+type BindCertificateResponseObject interface {
+	VisitBindCertificateResponse(w http.ResponseWriter) error
+}
+
+type BindCertificate201ResponseHeaders struct {
+	Location string
+}
+
+type BindCertificate201JSONResponse struct {
+	Body    Key
+	Headers BindCertificate201ResponseHeaders
+}
+
+func (response BindCertificate201JSONResponse) VisitBindCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BindCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BindCertificatedefaultApplicationProblemPlusJSONResponse) VisitBindCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableOrganisationRequestObject struct {
+	Organisation PathOrganisation `json:"organisation"`
+}
+
+type EnableOrganisationResponseObject interface {
+	VisitEnableOrganisationResponse(w http.ResponseWriter) error
+}
+
+type EnableOrganisation204Response struct {
+}
+
+func (response EnableOrganisation204Response) VisitEnableOrganisationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EnableOrganisationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnableOrganisationdefaultApplicationProblemPlusJSONResponse) VisitEnableOrganisationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKeysRequestObject struct {
 	Organisation PathOrganisation `json:"organisation"`
 	Params       ListKeysParams
@@ -5394,6 +5594,55 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateKeyRequestObject struct {
+	Organisation PathOrganisation `json:"organisation"`
+	Key          PathKey          `json:"key"`
+	Body         *RotateKeyJSONRequestBody
+}
+
+type RotateKeyResponseObject interface {
+	VisitRotateKeyResponse(w http.ResponseWriter) error
+}
+
+type RotateKey201ResponseHeaders struct {
+	Location string
+}
+
+type RotateKey201JSONResponse struct {
+	Body    IssuedKey
+	Headers RotateKey201ResponseHeaders
+}
+
+func (response RotateKey201JSONResponse) VisitRotateKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateKeydefaultApplicationProblemPlusJSONResponse) VisitRotateKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7431,15 +7680,24 @@ type StrictServerInterface interface {
 	// GetBudget What an organisation may ask, and has asked.
 	// (GET /v1/organisations/{organisation}/budget)
 	GetBudget(ctx context.Context, request GetBudgetRequestObject) (GetBudgetResponseObject, error)
+	// BindCertificate Take a client certificate for an organisation's.
+	// (POST /v1/organisations/{organisation}/certificates)
+	BindCertificate(ctx context.Context, request BindCertificateRequestObject) (BindCertificateResponseObject, error)
+	// EnableOrganisation Let a disabled organisation in again.
+	// (POST /v1/organisations/{organisation}/enablement)
+	EnableOrganisation(ctx context.Context, request EnableOrganisationRequestObject) (EnableOrganisationResponseObject, error)
 	// ListKeys An organisation's credentials, without their secrets.
 	// (GET /v1/organisations/{organisation}/keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
 	// CreateKey Make an API key.
 	// (POST /v1/organisations/{organisation}/keys)
 	CreateKey(ctx context.Context, request CreateKeyRequestObject) (CreateKeyResponseObject, error)
-	// RevokeKey Revoke an API key.
+	// RevokeKey Revoke a credential.
 	// (DELETE /v1/organisations/{organisation}/keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// RotateKey Make an API key in the place of another.
+	// (POST /v1/organisations/{organisation}/keys/{key}/rotation)
+	RotateKey(ctx context.Context, request RotateKeyRequestObject) (RotateKeyResponseObject, error)
 	// GetOverview How much there is of everything that you may see.
 	// (GET /v1/overview)
 	GetOverview(ctx context.Context, request GetOverviewRequestObject) (GetOverviewResponseObject, error)
@@ -8236,6 +8494,79 @@ func (sh *strictHandler) GetBudget(ctx echo.Context, organisation PathOrganisati
 	return nil
 }
 
+// BindCertificate operation middleware
+func (sh *strictHandler) BindCertificate(ctx echo.Context, organisation PathOrganisation) error {
+	var request BindCertificateRequestObject
+
+	request.Organisation = organisation
+
+	var body BindCertificateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BindCertificate(ctx.Request().Context(), request.(BindCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BindCertificate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BindCertificateResponseObject); ok {
+		return validResponse.VisitBindCertificateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnableOrganisation operation middleware
+func (sh *strictHandler) EnableOrganisation(ctx echo.Context, organisation PathOrganisation) error {
+	var request EnableOrganisationRequestObject
+
+	request.Organisation = organisation
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EnableOrganisation(ctx.Request().Context(), request.(EnableOrganisationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnableOrganisation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnableOrganisationResponseObject); ok {
+		return validResponse.VisitEnableOrganisationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListKeys operation middleware
 func (sh *strictHandler) ListKeys(ctx echo.Context, organisation PathOrganisation, params ListKeysParams) error {
 	var request ListKeysRequestObject
@@ -8330,6 +8661,55 @@ func (sh *strictHandler) RevokeKey(ctx echo.Context, organisation PathOrganisati
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		return validResponse.VisitRevokeKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateKey operation middleware
+func (sh *strictHandler) RotateKey(ctx echo.Context, organisation PathOrganisation, key PathKey) error {
+	var request RotateKeyRequestObject
+
+	request.Organisation = organisation
+	request.Key = key
+
+	var body RotateKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateKey(ctx.Request().Context(), request.(RotateKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateKeyResponseObject); ok {
+		return validResponse.VisitRotateKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
