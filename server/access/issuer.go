@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -144,13 +145,48 @@ func readHeader(token string) (h header, ok bool) {
 	if !isTokenType(head.ExtraHeaders[jose.HeaderType]) {
 		return h, false
 	}
+	payload := signed.UnsafePayloadWithoutVerification()
+	if !namesClaimsOnce(payload) {
+		return h, false
+	}
 	var claims struct {
 		Issuer string `json:"iss"`
 	}
-	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &claims); err != nil {
+	if err := json.Unmarshal(payload, &claims); err != nil {
 		return h, false
 	}
 	return header{jose.SignatureAlgorithm(head.Algorithm), head.KeyID, claims.Issuer}, true
+}
+
+// namesClaimsOnce tells whether a token's claims are an object that has no claim twice (RFC
+// 7519, section 4), and none that differs from a registered one in capitals alone: decoding
+// into a struct would take that for the registered one, and a client whom the issuer lets
+// choose claims would choose its audience by it.
+func namesClaimsOnce(payload []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(payload))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return false
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		if err != nil || !ok || seen[name] || resemblesRegistered(name) {
+			return false
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func resemblesRegistered(name string) bool {
+	return slices.ContainsFunc([]string{"iss", "sub", "aud", "exp", "nbf", "iat"}, func(registered string) bool {
+		return name != registered && strings.EqualFold(name, registered)
+	})
 }
 
 // isTokenType tells whether a token's type is one that stands for somebody: an access token's
