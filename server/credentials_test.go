@@ -131,6 +131,7 @@ func TestBindCertificateRefuses(t *testing.T) {
 		"a chain":                      {body(cert + string(x.authority.PEM)), CodeInvalid},
 		"no PEM":                       {body("CN=a"), CodeInvalid},
 		"nothing":                      {`{}`, CodeMalformed},
+		"no scopes, which is not all":  {body(cert, "scopes", `[]`), CodeMalformed},
 		"an expired certificate":       {body(string(expired.Cert)), CodeInvalid},
 		"a scope that there is not":    {body(cert, "scopes", `["everything"]`), CodeInvalid},
 		"an expiry of the past":        {body(cert, "expires", `"2020-01-01T00:00:00Z"`), CodeInvalid},
@@ -225,7 +226,7 @@ func TestNarrowKeysMakeNoWideOnes(t *testing.T) {
 	x.tokens["narrow"] = narrow.Secret
 	cert := quote(string(x.authority.Issue(t, certtest.Leaf{Name: "a"}).Cert))
 	for _, organisation := range []string{"operator", "bank-a", "auditor", "agency"} {
-		for _, scopes := range []string{"", "[]", `["audit-read"]`, `["requests-read","audit-read"]`} {
+		for _, scopes := range []string{"", `["audit-read"]`, `["requests-read","audit-read"]`} {
 			keys, binding := "{}", object("certificate", cert)
 			if scopes != "" {
 				keys, binding = object("scopes", scopes), object("certificate", cert, "scopes", scopes)

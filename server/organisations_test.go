@@ -42,6 +42,7 @@ func TestOrganisations(t *testing.T) {
 	want[api.RequestPage](x, 200, "bank-c", "GET", "/v1/requests", "")
 	wantProblem(t, x.call("bank-c", "GET", "/v1/proofs", ""), CodeForbidden)
 	wantProblem(t, x.call("operator", "POST", keys, `{"scopes":["requests"]}`), CodeInvalid)
+	wantProblem(t, x.call("operator", "POST", keys, `{"scopes":[]}`), CodeMalformed) // which is not all
 	wantProblem(t, x.call("operator", "POST", keys, `{"expires":"2020-01-01T00:00:00Z"}`), CodeInvalid)
 	wantProblem(t, x.call("operator", "POST", "/v1/organisations/nobody/keys", `{}`), CodeNotFound)
 	list := text(t, x.call("operator", "GET", keys, ""))
