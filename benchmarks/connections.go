@@ -120,8 +120,8 @@ func (b *bench) newServed(ctx context.Context) (*served, error) {
 	if s.bundle, err = answer.Bundle.Marshal(); err != nil {
 		return nil, err
 	}
-	s.body, err = json.Marshal(map[string]json.RawMessage{"bundle": s.bundle})
-	return s, err
+	s.body = slices.Concat([]byte(`{"bundle":`), s.bundle, []byte("}")) // the very bytes that the library is given
+	return s, nil
 }
 
 // verify does with the library what a request asks of the server.
