@@ -36,8 +36,8 @@ func Open(db *bolt.DB, o Options) (*Bolt, error) {
 	return b, b.load()
 }
 
-// resume queues or ends the jobs that were running when the process ended. Nothing
-// is in the index yet.
+// resume queues the jobs that were running when the process ended. Nothing is in the
+// index yet, and nobody is told of an end: whoever opens a queue is not ready for that.
 func (b *Bolt) resume() error {
 	return b.db.Update(func(tx *bolt.Tx) error {
 		var running []uint64
@@ -59,22 +59,18 @@ func (b *Bolt) resume() error {
 	})
 }
 
-// resumeJob queues a job whose run the process's end cut short. If it was cancelled and
-// had saved nothing it ends; else it runs once more, with a cancelled context, since
-// what it was about to do may be done.
+// resumeJob queues a job whose run the process's end cut short: at once, and after some
+// time where that was not the first one, since it may be the job what ends processes.
 func (b *Bolt) resumeJob(tx *bolt.Tx, n uint64) error {
 	r, err := read(tx, n)
 	if err != nil {
 		return err
 	}
 	r.Crashes++
-	switch {
-	case r.Cancelling && tx.Bucket(bucketSaved).Get(key(n)) == nil:
-		return b.finish(tx, n, r, ending{state: Cancelled})
-	case r.Crashes >= maxCrashes:
-		return b.finish(tx, n, r, ending{state: Failed, code: CodeCrashed})
-	}
 	r.State = Queued
+	if r.Crashes > 1 && !r.Cancelling {
+		r.NotBefore = now().Add(b.options.backoff(r.Crashes - 1)).Truncate(time.Microsecond)
+	}
 	if err := happened(tx, n, r, EventRequeued, now()); err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ const (
 	MaxResultBytes  = 4 << 20
 )
 
-// maxCrashes is how often a job may be running when the process ends without a drain:
-// then it fails, since it may be what ends it.
+// maxCrashes is how often a job that has saved nothing may be running when the process
+// ends without a drain: then it fails, since it may be what ends it. Between the last of
+// them are minutes, so that a machine in trouble does not use them up.
 const maxCrashes = 10
 
 // Pool bounds jobs that run side by side and wait in line together.

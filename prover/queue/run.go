@@ -92,9 +92,9 @@ func (b *Bolt) run(work context.Context, j *live, h Handler) {
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
 	t := &Task{b: b, number: j.number}
-	begun, expired := false, Observation{}
+	begun, ended := false, Observation{}
 	err := b.persist(work, func(tx *bolt.Tx) (err error) {
-		begun, expired, err = b.begin(tx, j, t, cancel)
+		begun, ended, err = b.begin(tx, j, t, cancel)
 		return err
 	})
 	if err != nil { // the disk refuses, and there is no more time
@@ -102,8 +102,8 @@ func (b *Bolt) run(work context.Context, j *live, h Handler) {
 		return
 	}
 	if !begun {
-		if expired.Outcome != "" {
-			b.observe(t.Job, expired)
+		if ended.Outcome != "" {
+			b.observe(t.Job, ended)
 		}
 		return
 	}
@@ -117,27 +117,27 @@ func (b *Bolt) run(work context.Context, j *live, h Handler) {
 	b.conclude(work, ctx, t, result, err)
 }
 
-// begin notes that a job runs, unless it has ended while it was taken, or ends now by
-// its deadline.
-func (b *Bolt) begin(tx *bolt.Tx, j *live, t *Task, cancel context.CancelCauseFunc) (begun bool, expired Observation, err error) {
+// begin notes that a job runs, unless it has ended while it was taken, or ends now
+// without a run.
+func (b *Bolt) begin(tx *bolt.Tx, j *live, t *Task, cancel context.CancelCauseFunc) (begun bool, ended Observation, err error) {
 	r, err := read(tx, j.number)
 	if errors.Is(err, ErrNotFound) || err == nil && r.State != Queued {
 		b.changed(tx, j.number, func() { b.index.drop(j.number) })
-		return false, expired, nil
+		return false, ended, nil
 	}
 	if err != nil {
-		return false, expired, err
+		return false, ended, err
 	}
 	t.waited = waited(r)
-	if !r.Deadline.IsZero() && !now().Before(r.Deadline) {
+	if e := unrun(r, tx.Bucket(bucketSaved).Get(key(j.number)) != nil); e.state != "" {
 		t.Job = r.job()
-		expired = Observation{Kind: r.Kind, Outcome: OutcomeFailed, Code: CodeDeadline, Waited: t.waited}
-		return false, expired, b.endQueued(tx, j.number, r, ending{state: Failed, code: CodeDeadline})
+		ended = Observation{Kind: r.Kind, Outcome: Outcome(e.state), Code: e.code, Waited: t.waited}
+		return false, ended, b.endQueued(tx, j.number, r, e)
 	}
 	r.State, r.Started, r.NotBefore = Running, now(), time.Time{}
 	r.Attempt++
 	if err := happened(tx, j.number, r, EventRunning, r.Started); err != nil {
-		return false, expired, err
+		return false, ended, err
 	}
 	t.Job = full(tx, j.number, r)
 	b.changed(tx, j.number, func() {
@@ -146,7 +146,22 @@ func (b *Bolt) begin(tx *bolt.Tx, j *live, t *Task, cancel context.CancelCauseFu
 			cancel(ErrCancelled)
 		}
 	})
-	return true, expired, put(tx, j.number, r)
+	return true, ended, put(tx, j.number, r)
+}
+
+// unrun gives the end of a queued job that is not to run, or nothing. A job that was
+// cancelled runs where it has saved something, with a cancelled context, and so does one
+// with which the process ended often: what it was about to do may be done.
+func unrun(r *record, saved bool) ending {
+	switch {
+	case r.Cancelling && !saved:
+		return ending{state: Cancelled}
+	case !r.Deadline.IsZero() && !now().Before(r.Deadline):
+		return ending{state: Failed, code: CodeDeadline}
+	case r.Crashes >= maxCrashes && !saved:
+		return ending{state: Failed, code: CodeCrashed}
+	}
+	return ending{}
 }
 
 // conclude stores what became of a run. If the disk refuses until there is no more

@@ -302,8 +302,7 @@ func TestResume(t *testing.T) {
 		}
 	}
 	b = reopened(t, b, o)
-	wantEnd(t, get(t, b, "cancelled"), Cancelled, "")
-	for i, id := range []string{"saved", "plain", "cancelled-late", "waits"} {
+	for i, id := range []string{"saved", "plain", "cancelled", "cancelled-late", "waits"} {
 		if got := get(t, b, id); got.State != Queued || got.Position != i+1 {
 			t.Errorf("%+v", got)
 		}
@@ -314,6 +313,7 @@ func TestResume(t *testing.T) {
 		}
 		return task.Job.Saved, nil
 	})
+	wantEnd(t, await(t, b, "cancelled"), Cancelled, "")
 	for id, want := range map[string]string{"saved": "state of saved", "plain": "", "cancelled-late": "state of cancelled-late", "waits": ""} {
 		if got := await(t, b, id); got.State != Done || string(got.Result) != want {
 			t.Errorf("%+v", got)
@@ -321,28 +321,73 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A job with which the process ends again and again fails at last.
-func TestCrashes(t *testing.T) {
-	b := fresh(t, Options{})
-	enqueue(t, b, job("kills"), job("well"))
-	for crash := 1; crash <= maxCrashes; crash++ {
-		b.index.mu.Lock()
-		j := b.index.pools[""].take()
-		b.index.mu.Unlock()
-		if j == nil || j.id != "kills" {
-			t.Fatalf("crash %d: %+v", crash, j)
-		}
-		if err := b.writer.write(func(tx *bolt.Tx) error {
-			_, _, err := b.begin(tx, j, &Task{b: b, number: j.number}, func(error) {})
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		b = reopened(t, b, Options{})
+// taken begins the run of a job, which the process's end is to cut short.
+func taken(t *testing.T, b *Bolt, id string) *Task {
+	t.Helper()
+	b.index.mu.Lock()
+	j := b.index.pools[""].take()
+	b.index.mu.Unlock()
+	if j == nil || j.id != id {
+		t.Fatalf("%+v is taken, not %s", j, id)
 	}
-	wantEnd(t, get(t, b, "kills"), Failed, CodeCrashed)
-	start(t, b, echo)
-	wantEnd(t, await(t, b, "well"), Done, "")
+	task := &Task{b: b, number: j.number}
+	if err := b.writer.write(func(tx *bolt.Tx) error { _, _, err := b.begin(tx, j, task, func(error) {}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// A job with which the process ends again and again fails at last, when the queue runs and
+// not when it is opened: who opens it cannot be told yet. One that has saved something,
+// whose effect may be there, never does.
+func TestCrashes(t *testing.T) {
+	for _, saves := range []bool{false, true} {
+		opened := false
+		o := Options{Pool: Pool{Workers: 1}, Backoff: 1, MaxBackoff: 1, OnFinish: func(*bolt.Tx, Job) error {
+			if !opened {
+				t.Error("a job finished while the queue was opened")
+			}
+			return nil
+		}}
+		b := fresh(t, o)
+		enqueue(t, b, job("kills"), job("well"))
+		for range maxCrashes + 2 {
+			task := taken(t, b, "kills")
+			if saves {
+				if err := task.Save([]byte("state")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if b = reopened(t, b, o); !saves && get(t, b, "kills").Attempt == maxCrashes {
+				break
+			}
+		}
+		opened = true
+		start(t, b, echo)
+		if got := await(t, b, "kills"); saves {
+			wantEnd(t, got, Done, "")
+		} else {
+			wantEnd(t, got, Failed, CodeCrashed)
+		}
+		wantEnd(t, await(t, b, "well"), Done, "")
+	}
+}
+
+// After the first time, a job with which the process ended waits, longer each time.
+func TestCrashBackoff(t *testing.T) {
+	o := Options{Backoff: time.Hour, MaxBackoff: 4 * time.Hour}
+	b := fresh(t, o)
+	enqueue(t, b, job("kills"))
+	taken(t, b, "kills")
+	b = reopened(t, b, o)
+	if got := get(t, b, "kills"); !got.NotBefore.IsZero() {
+		t.Errorf("%+v waits after the first time", got)
+	}
+	taken(t, b, "kills")
+	b = reopened(t, b, o)
+	if got := get(t, b, "kills"); got.State != Queued || time.Until(got.NotBefore) < 25*time.Minute {
+		t.Errorf("%+v does not wait", got)
+	}
 }
 
 // Organisations take turns however many jobs one of them has, and positions say so.
