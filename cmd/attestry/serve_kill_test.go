@@ -38,12 +38,14 @@ func newLife(t *testing.T, dir, config string) life {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var log buffer
+	c.Stderr = &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var said serveResult
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&said); err != nil {
-		t.Fatal(err)
+		t.Fatalf("the server did not start: %v: %v\n%s", err, c.Wait(), log.String())
 	}
 	return life{c, said.Listening}
 }
