@@ -6,13 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"math/rand/v2"
 
 	"github.com/attestry/attestry/ledger"
 	"github.com/attestry/attestry/server/access"
@@ -77,6 +77,26 @@ func (l life) send(token, method, path, body, key string) (status int, answer []
 	return response.StatusCode, answer
 }
 
+// killLater kills the process after a while, and logs what it was at: how many jobs waited
+// and how many ran.
+func (l life) killLater(t *testing.T, token string, running *atomic.Int64) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		time.Sleep(time.Duration(50+rand.IntN(600)) * time.Millisecond)
+		status, answer := l.send(token, "GET", "/v1/overview", "", "")
+		l.kill()
+		var o api.Overview
+		if err := json.Unmarshal(answer, &o); status != http.StatusOK || err != nil {
+			t.Errorf("%d: %s", status, answer)
+			return
+		}
+		running.Add(int64(o.Jobs["running"]))
+		t.Logf("killed with the jobs %v and the requests %v", o.Jobs, o.Requests)
+	}()
+	return done
+}
+
 // TestServeKilled kills a server again and again while it takes and answers requests. In
 // the end each request that was sent has one answer, and the ledger one proof of it, also
 // of those whose sending had to be repeated.
@@ -93,12 +113,15 @@ func TestServeKilled(t *testing.T) {
 		documents[i] = must(t, dir, "request", "new", question, "--seal-to", "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq").out
 	}
 	missing := len(documents)
+	var running atomic.Int64 // jobs, at all kills
 	for kill := 0; ; kill++ {
 		l := newLife(t, dir, config)
 		last := kill >= *serverKills
-		if !last {
-			timer := time.AfterFunc(time.Duration(50+rand.IntN(600))*time.Millisecond, l.kill)
-			defer timer.Stop()
+		killed := make(chan struct{})
+		if last {
+			close(killed)
+		} else {
+			killed = l.killLater(t, token, &running)
 		}
 		for i, document := range documents {
 			if ids[i] != "" {
@@ -119,6 +142,7 @@ func TestServeKilled(t *testing.T) {
 			checkAnswers(t, l, token, ids)
 			l.kill()
 		}
+		<-killed
 		_ = l.command.Wait()
 		if last && missing == 0 {
 			break
@@ -126,6 +150,9 @@ func TestServeKilled(t *testing.T) {
 		if last {
 			t.Fatal("the last server went away by itself")
 		}
+	}
+	if *serverKills >= 10 && running.Load() == 0 {
+		t.Error("no kill found a job that ran")
 	}
 	if n := loggedProofs(t, dir); n != len(documents) {
 		t.Errorf("%d proofs in the ledger of %d requests", n, len(documents))
