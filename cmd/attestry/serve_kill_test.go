@@ -33,7 +33,13 @@ type life struct {
 
 func newLife(t *testing.T, dir, config string) life {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "attestry", "--dir", dir, "serve", "--listen", "127.0.0.1:0", "--json", "--config", config)
+	return startLife(t, "attestry", "--dir", dir, "serve", "--listen", "127.0.0.1:0", "--json", "--config", config)
+}
+
+// startLife starts a server, which says where it listens.
+func startLife(t *testing.T, program string, args ...string) life {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), program, args...)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
