@@ -29,6 +29,7 @@ var (
 type life struct {
 	command *exec.Cmd
 	address string
+	private string // of the listener for metrics, if there is one
 }
 
 func newLife(t *testing.T, dir, config string) life {
@@ -53,7 +54,7 @@ func startLife(t *testing.T, program string, args ...string) life {
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&said); err != nil {
 		t.Fatalf("the server did not start: %v: %v\n%s", err, c.Wait(), log.String())
 	}
-	return life{c, said.Listening}
+	return life{c, said.Listening, said.Private}
 }
 
 // kill kills the process; whoever made it waits for its end, and nobody else.
