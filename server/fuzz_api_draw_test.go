@@ -86,6 +86,8 @@ func (f *apiFuzz) fit(d *drawn) {
 		d.path, d.body = release.path, release.body
 	case d.operation == "RevokeKey" && len(f.keys) > 0:
 		d.path = f.pick(f.keys...)
+	case d.operation == "RotateKey" && len(f.keys) > 0:
+		d.path = f.pick(f.keys...) + "/rotation"
 	case d.operation == "CancelJob":
 		var j api.Job
 		if r := f.call("agency", "POST", "/v1/proofs", `{"request":`+f.question("bank-a")+`}`); json.Unmarshal([]byte(text(f.t, r)), &j) == nil && j.Id != "" {
@@ -140,6 +142,9 @@ func (f *apiFuzz) pathValue(name, kind, operation string) string {
 		// The world's own are to be there until the end.
 		if operation == "DisableOrganisation" || operation == "RevokeKey" {
 			return f.pick("was-bank", "nobody", "fuzz-"+strconv.Itoa(f.r.IntN(20)))
+		}
+		if operation == "AddReader" && !f.one(4) {
+			return "auditor"
 		}
 		return f.pick("bank-a", "bank-b", "agency", "auditor", "operator", "nobody", "fuzz-"+strconv.Itoa(f.r.IntN(20)))
 	case "key":
@@ -247,6 +252,10 @@ func (f *apiFuzz) goodBody(d *drawn, operation *openapi3.Operation, contentType 
 		return `{"items":[{"bundle":` + f.bundle + `},{"bundle":{}}]}`
 	case "CreateOrganisation":
 		return fmt.Sprintf(`{"id":"fuzz-%d","role":%q}`, f.r.IntN(20), f.pick("bank", "agency", "auditor", "operator"))
+	case "IssueGrant":
+		return strings.Replace(annasGrant, "bank-a", f.pick("bank-a", "bank-b"), 1)
+	case "BindCertificate":
+		return object("certificate", quote(f.pick(f.certificates...)))
 	case "SetWebhook":
 		return `{"url":"https://` + f.pick("bank.example/hook", "127.0.0.1/", "[::1]/x", "localhost", "169.254.169.254/latest", "bank.example:99999/", "user@bank.example/") + `"}`
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/attestry/attestry/internal/certtest"
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
 	"github.com/attestry/attestry/server/service"
@@ -55,9 +56,11 @@ type apiFuzz struct {
 	pledgedBy   map[string]document // by entry
 	releases    []pathBody          // of pledges that were logged
 	keys        []string            // the paths of API keys that were made
-	bundle      string
-	secrets     []string // that no answer holds
-	statuses    map[string]map[int]int
+	// certificates are of clients, in PEM.
+	certificates []string
+	bundle       string
+	secrets      []string // that no answer holds
+	statuses     map[string]map[int]int
 }
 
 // pathBody is a request that fits.
@@ -92,6 +95,10 @@ func newAPIFuzz(t *testing.T) *apiFuzz {
 		credentials: maps.Clone(x.tokens),
 	}
 	f.paths = slices.Sorted(maps.Keys(f.document.Paths.Map()))
+	authority := certtest.NewAuthority(x.t, "clients")
+	for i := range 20 {
+		f.certificates = append(f.certificates, string(authority.Issue(x.t, certtest.Leaf{Name: fmt.Sprint("client-", i)}).Cert))
+	}
 	d := x.server.config.Directory
 	expired := must(d.CreateOrganisation(access.Organisation{ID: "was-bank", Role: access.RoleBank}))(t)
 	revoked, token, err := d.CreateKey(access.NewKey{Organisation: expired.ID})
@@ -188,6 +195,10 @@ func (f *apiFuzz) learn(d drawn, response *http.Response, body string) {
 		for _, index := range regexp.MustCompile(`"index":([0-9]+)`).FindAllStringSubmatch(body, -1) {
 			f.remember("pledges", index[1])
 		}
+	case "ListGrants", "IssueGrant":
+		for _, index := range regexp.MustCompile(`"index":([0-9]+)`).FindAllStringSubmatch(body, -1) {
+			f.remember("grants", index[1])
+		}
 	case "SubmitPledge":
 		var p api.SubmittedPledge
 		if by, ok := f.pledgedBy[d.body]; ok && json.Unmarshal([]byte(body), &p) == nil {
@@ -207,7 +218,7 @@ func (f *apiFuzz) learn(d drawn, response *http.Response, body string) {
 		if json.Unmarshal([]byte(body), &h) == nil && len(h.Secret) > 10 {
 			f.secrets = append(f.secrets, strings.TrimPrefix(h.Secret, "whsec_"))
 		}
-	case "CreateKey":
+	case "CreateKey", "RotateKey":
 		var k api.IssuedKey
 		if json.Unmarshal([]byte(body), &k) == nil && len(k.Secret) > 40 {
 			f.secrets = append(f.secrets, k.Secret[strings.LastIndex(k.Secret, "_")+1:])
@@ -250,7 +261,7 @@ func (f *apiFuzz) check(d drawn, r *http.Request, response *http.Response, body 
 	case operation == nil && r.Method != http.MethodOptions && response.StatusCode/100 != 4:
 		return "there is nothing here, and it does not say so"
 	case response.StatusCode >= 400:
-		if wrong := checkProblem(response, body, r.Method); wrong != "" {
+		if wrong := checkProblem(response, body, d.operation, r.Method); wrong != "" {
 			return wrong
 		}
 	}
@@ -271,7 +282,7 @@ func (f *apiFuzz) check(d drawn, r *http.Request, response *http.Response, body 
 }
 
 // checkProblem says what is wrong with a problem.
-func checkProblem(response *http.Response, body, method string) string {
+func checkProblem(response *http.Response, body, operation, method string) string {
 	if got := response.Header.Get("Content-Type"); got != "application/problem+json" {
 		return "a problem of the type " + got
 	}
@@ -289,7 +300,10 @@ func checkProblem(response *http.Response, body, method string) string {
 	if (response.StatusCode == 503 || response.StatusCode == 429) && response.Header.Get("Retry-After") == "" {
 		return "it does not say when to come again"
 	}
-	if strings.Contains(body, marker) && p.Code != string(CodeInvalid) && p.Code != string(CodeBadSchema) { // which show names: scopes, attributes
+	// Scopes, attributes and members are shown by name, and of a bundle what type and format it says it has.
+	names := p.Code == string(CodeInvalid) || p.Code == string(CodeBadSchema) || p.Code == string(CodeBadGrant) || strings.Contains(p.Detail, "unknown member") || strings.HasPrefix(operation, "Verify")
+	p.Instance = "" // it has the caller's own X-Request-Id
+	if strings.Contains(fmt.Sprint(p), marker) && !names {
 		return "the problem holds what was sent"
 	}
 	return ""
@@ -326,7 +340,7 @@ func (f *apiFuzz) leak(d drawn, operation *openapi3.Operation, body string) stri
 	if operation != nil {
 		id = operation.OperationID
 	}
-	if id != "CreateKey" && id != "SetWebhook" {
+	if id != "CreateKey" && id != "RotateKey" && id != "SetWebhook" {
 		for _, secret := range f.secrets {
 			if strings.Contains(body, secret) {
 				return "it holds a secret"
