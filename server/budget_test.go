@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,6 +194,59 @@ func TestNothingGivesABudgetBack(t *testing.T) {
 			t.Errorf("%d: %d requests are kept", i, len(page.Items))
 		}
 	}
+}
+
+// Nor by asking at once, by several keys of one's own, with the same idempotency key or others:
+// a question is charged in the transaction that takes it.
+func TestQuestionsAtOnce(t *testing.T) {
+	x := newProbed(t, service.AutomaticNone, budget.Limits{Window: 24 * time.Hour, Questions: probedQuestions, RegistryQuestions: 2 * probedQuestions})
+	for what, c := range map[string]struct {
+		yaml func(i int) string
+		most int
+	}{
+		"one name":      {func(int) string { return "registry: titles\nkey: PARCEL-K1\n" }, probedQuestions},
+		"nothing named": {func(int) string { return "registry: titles\n" }, probedQuestions},
+		"many names":    {func(i int) string { return fmt.Sprintf("registry: titles\nkey: PARCEL-K%d\n", i) }, 2 * probedQuestions},
+	} {
+		bank := "prober-of-" + strings.ReplaceAll(what, " ", "-")
+		x.bank(bank)
+		tokens := []string{x.tokens[bank]}
+		x.key(bank)
+		tokens = append(tokens, x.tokens[bank])
+		statuses := make([]int, 4*probedQuestions)
+		var all sync.WaitGroup
+		for i := range statuses {
+			r := request("POST", "/v1/requests", ask(t, "audience: "+bank+"\n"+c.yaml(i)).text)
+			r.Header.Set("Authorization", "Bearer "+tokens[i%2])
+			if i%3 > 0 {
+				r.Header.Set("Idempotency-Key", fmt.Sprint(i))
+			}
+			all.Go(func() { statuses[i] = do(x.server.Handler(), r).StatusCode })
+		}
+		all.Wait()
+		taken := 0
+		for _, status := range statuses {
+			if status == http.StatusCreated {
+				taken++
+			} else if status != http.StatusTooManyRequests {
+				t.Errorf("%s: %d", what, status)
+			}
+		}
+		if page := want[api.RequestPage](x, 200, bank, "GET", "/v1/requests?limit=500", ""); taken != c.most || len(page.Items) != taken {
+			t.Errorf("%s: %d questions were taken and %d kept, of %d", what, taken, len(page.Items), c.most)
+		}
+	}
+}
+
+// Nor by being let in again.
+func TestEnabledAgainWithTheOldBudget(t *testing.T) {
+	x := newProbed(t, service.AutomaticNone, budget.Limits{Window: 24 * time.Hour, Questions: 1})
+	yaml := "registry: titles\nkey: PARCEL-K1\naudience: bank-a\n"
+	want[api.Request](x, 201, "bank-a", "POST", "/v1/requests", ask(t, yaml).text)
+	want[any](x, 204, "operator", "DELETE", "/v1/organisations/bank-a", "")
+	wantProblem(t, x.call("operator", "POST", "/v1/organisations", `{"id":"bank-a","role":"bank"}`), CodeExists)
+	want[any](x, 204, "operator", "POST", "/v1/organisations/bank-a/enablement", "")
+	wantProblem(t, x.call("bank-a", "POST", "/v1/requests", ask(t, yaml).text), CodeBudgetSpent)
 }
 
 // What is not taken is not charged: an answer given again, a nonce that came before, a

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -141,5 +142,66 @@ func TestIdempotencyCrash(t *testing.T) {
 		if page := want[api.ProofPage](x, 200, "bank-a", "GET", "/v1/proofs", ""); len(page.Items) != 1 {
 			t.Errorf("%d proofs", len(page.Items))
 		}
+	}
+}
+
+// A key is its organisation's: whoever else sends it, with the same body or another, before
+// and after a restart, gets an answer of its own and nothing of the first.
+func TestIdempotencyKeyOfAnother(t *testing.T) {
+	x := newWorld(t, service.Config{})
+	d, key := ask(t, annasValue), []string{"Idempotency-Key", "k"}
+	made := want[api.Request](x, 201, "bank-a", "POST", "/v1/requests", d.text, key...)
+	own := want[api.Request](x, 201, "bank-b", "POST", "/v1/requests", ask(t, "registry: titles\naudience: bank-b\n").text, key...)
+	if own.Id == made.Id {
+		t.Errorf("both made %s", own.Id)
+	}
+	hook := want[api.IssuedWebhook](x, 200, "bank-a", "PUT", "/v1/webhook", `{"url":"https://bank.example/"}`, key...)
+	for range 2 {
+		for _, who := range []string{"bank-b", "agency", "operator", "auditor", ""} {
+			for _, path := range []string{"/v1/requests", "/v1/proofs", "/v1/organisations", "/v1/grants"} {
+				content := text(t, x.call(who, "POST", path, d.text, key...))
+				if strings.Contains(content, made.Id) {
+					t.Errorf("%s %s: %s", who, path, content)
+				}
+			}
+		}
+		if other := want[api.IssuedWebhook](x, 200, "bank-b", "PUT", "/v1/webhook", `{"url":"https://bank.example/"}`, key...); other.Secret == hook.Secret {
+			t.Error("two organisations have one webhook's secret")
+		}
+		x.restart()
+	}
+	// Nor is it another credential's that the organisation may use for less.
+	_, token, err := x.server.config.Directory.CreateKey(access.NewKey{Organisation: "bank-a", Scopes: []string{"requests-read"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.tokens["narrow"] = token
+	wantProblem(t, x.call("narrow", "POST", "/v1/requests", d.text, key...), CodeForbidden)
+}
+
+// Of many bodies at once under one key, one is taken.
+func TestIdempotencyConcurrentBodies(t *testing.T) {
+	x := newWorld(t, service.Config{})
+	statuses := make([]int, 12)
+	var all sync.WaitGroup
+	for i := range statuses {
+		d := ask(t, annasValue)
+		all.Go(func() {
+			r := x.call("bank-a", "POST", "/v1/requests", d.text, "Idempotency-Key", "k")
+			if statuses[i] = r.StatusCode; statuses[i] == http.StatusUnprocessableEntity {
+				wantProblem(t, r, CodeIdempotencyMismatch)
+			}
+		})
+	}
+	all.Wait()
+	counts := map[int]int{}
+	for _, status := range statuses {
+		counts[status]++
+	}
+	if counts[201] != 1 || counts[201]+counts[422] != len(statuses) {
+		t.Errorf("%v", counts)
+	}
+	if page := want[api.RequestPage](x, 200, "bank-a", "GET", "/v1/requests", ""); len(page.Items) != 1 {
+		t.Errorf("%d requests", len(page.Items))
 	}
 }
