@@ -105,3 +105,17 @@ func TestLooking(t *testing.T) {
 		}
 	}
 }
+
+// More jobs than a page of them are counted, too.
+func TestOverviewOfManyJobs(t *testing.T) {
+	const many = 103
+	x := newWorld(t, service.Config{Automatic: service.AutomaticAll})
+	for range many {
+		want[api.Request](x, 201, "bank-a", "POST", "/v1/requests", ask(t, annasValue).text)
+	}
+	for _, who := range []string{"bank-a", "agency", "operator"} {
+		if o := want[api.Overview](x, 200, who, "GET", "/v1/overview", ""); o.Jobs["queued"] != many {
+			t.Errorf("%s: %v", who, o.Jobs)
+		}
+	}
+}

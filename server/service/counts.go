@@ -94,14 +94,20 @@ func (s *Service) countJobs(ctx context.Context, p *access.Principal) (map[strin
 		return counts, nil
 	}
 	for _, state := range []queue.State{queue.Queued, queue.Running} {
-		jobs, _, err := s.queue.List(ctx, queue.Filter{Organisation: p.Organisation.ID, State: state})
-		if err != nil {
-			return nil, err
-		}
-		for _, j := range jobs {
-			if j.Kind != KindWebhook {
-				counts[string(state)]++
+		for f := (queue.Filter{Organisation: p.Organisation.ID, State: state}); ; {
+			jobs, next, err := s.queue.List(ctx, f)
+			if err != nil {
+				return nil, err
 			}
+			for _, j := range jobs {
+				if j.Kind != KindWebhook {
+					counts[string(state)]++
+				}
+			}
+			if next == "" {
+				break
+			}
+			f.After = next
 		}
 	}
 	return counts, nil
