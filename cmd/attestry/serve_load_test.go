@@ -36,6 +36,11 @@ func readLoadVectors(t *testing.T) (v loadVectors) {
 	if err := json.Unmarshal(read(t, "../../docs/vectors/verifier.json"), &v); err != nil {
 		t.Fatal(err)
 	}
+	var bundle bytes.Buffer
+	if err := json.Compact(&bundle, v.Bundle); err != nil {
+		t.Fatal(err)
+	}
+	v.Bundle = bundle.Bytes()
 	return v
 }
 
@@ -123,8 +128,7 @@ func (o *ordinary) send() (int, error) {
 
 func (o *ordinary) Close() error { o.client.CloseIdleConnections(); return nil }
 
-// flooder sends the same bytes again and again, and looks at no more of the answer than
-// it must: what a request costs at least.
+// flooder sends the same bytes again and again, and does nothing with the answers.
 type flooder struct {
 	address string
 	request []byte
@@ -145,34 +149,16 @@ func (f *flooder) send() (int, error) {
 }
 
 func (f *flooder) answer() (status int, err error) {
-	line, err := f.in.ReadSlice('\n')
+	r, err := http.ReadResponse(f.in, nil)
 	if err != nil {
 		return 0, err
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, err
-	}
-	length, closes := 0, false
-	for {
-		line, err = f.in.ReadSlice('\n')
-		if err != nil || len(line) <= 2 {
-			break
-		}
-		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
-		switch string(name) {
-		case "Content-Length":
-			length, _ = strconv.Atoi(string(value))
-		case "Connection":
-			closes = string(value) == "close"
-		}
-	}
-	if err == nil {
-		_, err = f.in.Discard(length)
-	}
-	if closes {
+	_, err = io.Copy(io.Discard, r.Body)
+	_ = r.Body.Close()
+	if r.Close {
 		err = f.Close()
 	}
-	return status, err
+	return r.StatusCode, err
 }
 
 func (f *flooder) Close() error {
@@ -230,7 +216,7 @@ func badRequests(t *testing.T, v loadVectors) []bad {
 		{"cut off", verify, text, v.body(bundle)[:len(bundle)], 400},
 		{"an unknown member at the end", verify, text, v.body(bundle, "more", "1"), 400},
 		{"a bundle of tomorrow", verify, text, v.body(strings.Replace(bundle, "bundle/v1", "bundle/v2", 1)), 400},
-		{"a point that is not on the curve", verify, text, v.body(changeProof(t, bundle, 1)), 400},
+		{"a point in another encoding", verify, text, v.body(changeProof(t, bundle, 0x80)), 200},
 		{"a false proof", verify, text, v.body(changeProof(t, bundle, 0x40)), 200},
 		{"openings that are none", verify, text, v.body(bundle, "openings", `{"facts":[]}`), 400},
 		{"an abyss", verify, text, v.body(`{"a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}"), 400},
