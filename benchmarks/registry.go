@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,12 @@ func parcelKey(i int) string { return fmt.Sprintf("LC-%08d", i) }
 
 // parcels gives so many rows of CSV: the county's titles, over and over, each under a key
 // of its own. Every so many rows, if it is not 0, one has another title's values.
-func parcels(n, every int) (io.Reader, error) {
+func parcels(n, every int) (io.Reader, error) { return parcelRows(n, every, false) }
+
+// changedParcels gives the rows that have other values then, as a file of changes.
+func changedParcels(n, every int) (io.Reader, error) { return parcelRows(n, every, true) }
+
+func parcelRows(n, every int, changes bool) (io.Reader, error) {
 	titles, err := countydata.Titles()
 	if err != nil {
 		return nil, err
@@ -104,13 +110,19 @@ func parcels(n, every int) (io.Reader, error) {
 	in, out := io.Pipe()
 	go func() {
 		w := csv.NewWriter(out)
+		end := []string{}
+		if changes {
+			head, end = append(head, registry.ChangeColumn), []string{"put"}
+		}
 		err := w.Write(head)
 		for i := 0; i < n && err == nil; i++ {
 			values := i
 			if every > 0 && i%every == 0 {
 				values++
+			} else if changes {
+				continue
 			}
-			err = w.Write(append([]string{parcelKey(i)}, rows[values%len(rows)][1:]...))
+			err = w.Write(slices.Concat([]string{parcelKey(i)}, rows[values%len(rows)][1:], end))
 		}
 		w.Flush()
 		_ = out.CloseWithError(err) // nil is the end of the rows

@@ -29,7 +29,7 @@ func (s *Store) Check(ctx context.Context, r io.Reader, f Format, join func(regi
 	if err := s.refuseDerived(); err != nil {
 		return err
 	}
-	file, err := s.parse(ctx, r, f, nil)
+	file, err := s.parse(ctx, r, &ImportOptions{Format: f})
 	if err != nil {
 		return err
 	}

@@ -52,13 +52,20 @@ func (c *csvReader) locate(header []string) ([]int, error) {
 		}
 		seen[name] = i
 	}
+	if at, ok := seen[ChangeColumn]; ok && len(known[ChangeColumn]) == 0 {
+		return nil, c.wrong(at, ChangeColumn, errChanges)
+	}
 	index := make([]int, len(c.fields.columns))
 	for field, name := range c.fields.columns {
 		at, ok := seen[name]
-		if !ok {
+		switch {
+		case ok:
+			index[field] = at
+		case c.fields.optional(field):
+			index[field] = -1
+		default:
 			return nil, c.wrong(0, name, errNoColumn)
 		}
-		index[field] = at
 	}
 	return index, nil
 }
@@ -91,8 +98,12 @@ func (c *csvReader) next() ([]cell, error) {
 		return nil, c.wrong(0, "", fmt.Errorf("a row of %d fields, where the header has %d", len(values), c.width))
 	}
 	for field, column := range c.index {
+		if column < 0 {
+			c.row[field] = cell{}
+			continue
+		}
 		line, at := c.csv.FieldPos(column)
 		c.row[field] = cell{text: values[column], line: line, column: at}
 	}
-	return c.row, nil
+	return c.row, c.fields.whole(c.row)
 }

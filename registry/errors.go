@@ -14,6 +14,7 @@ var (
 var (
 	ErrBadImport     = errors.New("bad import")
 	ErrUnknownFormat = errors.New("unknown file format")
+	ErrStaged        = errors.New("an earlier import waits for its commit")
 )
 
 // Errors of commits.

@@ -17,10 +17,11 @@ type fields struct {
 	subject, holder int      // fields, or -1
 	attributes      int      // field of the first attribute
 	renamedFrom     int      // field, or -1; it says no content of the record
+	change          int      // field, or -1: the file is not one of changes
 }
 
 func newFields(s *statement.Schema) *fields {
-	f := &fields{schema: s, subject: -1, holder: -1, renamedFrom: -1}
+	f := &fields{schema: s, subject: -1, holder: -1, renamedFrom: -1, change: -1}
 	f.add(s.Key)
 	if s.Subject != "" {
 		f.subject = f.add(s.Subject)
@@ -55,7 +56,7 @@ func (f *fields) byColumn() map[string][]int {
 // record reads a row. r's values are overwritten.
 func (f *fields) record(row []cell, r *Record) error {
 	for i := range row {
-		if i == f.renamedFrom {
+		if i == f.renamedFrom || i == f.change {
 			continue
 		}
 		if err := f.set(r, i, row[i].text); err != nil {
@@ -68,6 +69,27 @@ func (f *fields) record(row []cell, r *Record) error {
 // wrong makes an error at a row's field.
 func (f *fields) wrong(row []cell, field int, cause error) error {
 	return &ImportError{Line: row[field].line, Column: row[field].column, Name: f.columns[field], Cause: cause}
+}
+
+// parse reads a row.
+func (f *fields) parse(row []cell, record *Record) (parsed, error) {
+	one := parsed{line: row[0].line, column: row[0].column}
+	if f.deletes(row) {
+		if err := f.set(record, 0, row[0].text); err != nil {
+			return parsed{}, f.wrong(row, 0, err)
+		}
+	} else {
+		if err := f.record(row, record); err != nil {
+			return parsed{}, err
+		}
+		one.content = appendContent(nil, f.schema, record)
+	}
+	key, err := f.schema.HashKey(record.Key)
+	if err != nil {
+		return parsed{}, f.wrong(row, 0, err)
+	}
+	one.key = treeKeyOf(key)
+	return one, nil
 }
 
 func (f *fields) set(r *Record, field int, text string) (err error) {

@@ -32,6 +32,7 @@ const progressRows = 1000
 type snapshot struct {
 	sorted  *extsort.Sorter // the rows
 	count   int             // of them
+	changes bool            // they are what changes, not all there is
 	renames []renaming      // in the order of the file
 	fields  *fields
 	item    []byte
@@ -40,16 +41,17 @@ type snapshot struct {
 // parsed is one record of a file.
 type parsed struct {
 	key          treeKey
-	content      []byte
-	line, column int // of the key
+	content      []byte // empty: the record is deleted
+	line, column int    // of the key
 }
+
+func (p *parsed) deletes() bool { return len(p.content) == 0 }
 
 // rowBytes is what stands before a row's content in an item that is sorted: key, line and
 // column.
 const rowBytes = len(treeKey{}) + 8 + 8
 
 func (f *snapshot) add(row parsed) error {
-	f.count++
 	f.item = append(f.item[:0], row.key[:]...)
 	f.item = binary.BigEndian.AppendUint64(f.item, uint64(row.line))
 	f.item = binary.BigEndian.AppendUint64(f.item, uint64(row.column))
@@ -67,7 +69,10 @@ func (f *snapshot) each(fn func(parsed) error) error {
 }
 
 // rowAt is where a row's key stands; zero: nowhere.
-type rowAt struct{ line, column int }
+type rowAt struct {
+	line, column int
+	deletes      bool
+}
 
 // find fills in where the rows of some keys stand. Two rows with one tree key are an error,
 // which says the first one in the file that comes again.
@@ -85,7 +90,7 @@ func (f *snapshot) find(keys map[treeKey]rowAt) error {
 		}
 		before = row
 		if _, wanted := keys[row.key]; wanted {
-			keys[row.key] = rowAt{row.line, row.column}
+			keys[row.key] = rowAt{row.line, row.column, row.deletes()}
 		}
 		return nil
 	})
@@ -106,20 +111,36 @@ func (f *snapshot) close() error { return f.sorted.Close() }
 // megabytes are sorted in a file beside the store's, which nobody else can read. progress,
 // which may be nil, hears of bytes and rows read.
 func (s *Store) Import(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int)) (Counts, error) {
-	return s.ImportIf(ctx, r, f, progress, func(Counts) error { return nil })
+	return s.ImportWith(ctx, r, ImportOptions{Format: f, Progress: progress})
 }
 
-// ImportIf is [Store.Import] of a file whose changes somebody agrees to: what accept
-// refuses, with its error, changes nothing.
-func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress func(bytes int64, rows int), accept func(Counts) error) (Counts, error) {
+// ImportOptions are the parameters of an import.
+type ImportOptions struct {
+	Format Format
+	// Changes takes a file that has what changes against the last committed epoch, not all
+	// there is: each row says in [ChangeColumn] whether its record is put or deleted. What
+	// it takes does not depend on how large the registry is.
+	Changes bool
+	// Replace drops an earlier import that was not committed. Changes are refused over one,
+	// with [ErrStaged], where it is false; a whole file always takes its place.
+	Replace bool
+	// Progress, if not nil, hears of bytes and rows read.
+	Progress func(bytes int64, rows int)
+	// Accept, if not nil, hears what would change; what it refuses, with its error,
+	// changes nothing.
+	Accept func(Counts) error
+}
+
+// ImportWith is [Store.Import] with more to say.
+func (s *Store) ImportWith(ctx context.Context, r io.Reader, opts ImportOptions) (Counts, error) {
 	if err := s.refuseDerived(); err != nil {
 		return Counts{}, err
 	}
-	file, err := s.parse(ctx, r, f, progress)
+	file, err := s.parse(ctx, r, &opts)
 	if err != nil {
 		return Counts{}, err
 	}
-	counts, err := s.importFile(ctx, file, accept)
+	counts, err := s.importFile(ctx, file, &opts)
 	if err = errors.Join(err, file.close()); err != nil {
 		return Counts{}, err
 	}
@@ -128,7 +149,7 @@ func (s *Store) ImportIf(ctx context.Context, r io.Reader, f Format, progress fu
 
 // importFile stages a file in a bucket that nobody reads, and puts that in the place of the
 // staging in the last transaction.
-func (s *Store) importFile(ctx context.Context, file *snapshot, accept func(Counts) error) (counts Counts, err error) {
+func (s *Store) importFile(ctx context.Context, file *snapshot, opts *ImportOptions) (counts Counts, err error) {
 	if file.count > maxRecords {
 		return counts, fmt.Errorf("%w: %d records", ErrFull, file.count)
 	}
@@ -139,10 +160,18 @@ func (s *Store) importFile(ctx context.Context, file *snapshot, accept func(Coun
 		if err := s.clearUnfinished(p.tx); err != nil {
 			return err
 		}
+		if opts.Changes && !opts.Replace && p.tx.Bucket(bucketMeta).Get(metaStaged) != nil {
+			return ErrStaged
+		}
 		if counts, err = s.stage(p, file); err != nil {
 			return err
 		}
-		if err := errors.Join(accept(counts), ctx.Err()); err != nil {
+		if opts.Accept != nil {
+			if err := opts.Accept(counts); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := p.next(); err != nil { // a bucket that changes cannot move
@@ -171,14 +200,21 @@ func (s *Store) Staged() (counts Counts, ok bool, err error) {
 }
 
 // parse reads all records of a file.
-func (s *Store) parse(ctx context.Context, r io.Reader, f Format, progress func(int64, int)) (*snapshot, error) {
+func (s *Store) parse(ctx context.Context, r io.Reader, opts *ImportOptions) (*snapshot, error) {
+	fs := s.fields
+	if opts.Changes {
+		var err error
+		if fs, err = fs.withChange(); err != nil {
+			return nil, err
+		}
+	}
 	lines := newLineReader(r)
-	rows, err := newRowReader(lines, f, s.fields)
+	rows, err := newRowReader(lines, opts.Format, fs)
 	if err != nil {
 		return nil, err
 	}
-	file := &snapshot{sorted: extsort.New(filepath.Dir(s.db.Path()), s.limits.sort), fields: s.fields}
-	if err = s.parseRows(ctx, rows, lines, file, progress); err == nil {
+	file := &snapshot{sorted: extsort.New(filepath.Dir(s.db.Path()), s.limits.sort), fields: fs, changes: opts.Changes}
+	if err = s.parseRows(ctx, rows, lines, file, opts.Progress); err == nil {
 		return file, nil
 	}
 	if wrong := (*ImportError)(nil); errors.As(err, &wrong) {
@@ -199,14 +235,15 @@ func (s *Store) parseRows(ctx context.Context, rows rowReader, lines *lineReader
 		if err != nil {
 			return err
 		}
-		one, err := s.parseRow(row, record)
+		one, err := file.fields.parse(row, record)
 		if err != nil {
 			return err
 		}
 		if err := file.add(one); err != nil {
 			return err
 		}
-		if err := s.parseFormer(row, one.key, file); err != nil {
+		file.count++
+		if err := file.former(row, &one); err != nil {
 			return err
 		}
 		if err := tick(ctx, lines, file.count, progress); err != nil {
@@ -227,17 +264,4 @@ func tick(ctx context.Context, lines *lineReader, rows int, progress func(int64,
 		progress(lines.bytes, rows)
 	}
 	return ctx.Err()
-}
-
-func (s *Store) parseRow(row []cell, record *Record) (parsed, error) {
-	if err := s.fields.record(row, record); err != nil {
-		return parsed{}, err
-	}
-	key, err := s.schema.HashKey(record.Key)
-	if err != nil {
-		return parsed{}, s.fields.wrong(row, 0, err)
-	}
-	return parsed{
-		key: treeKeyOf(key), content: appendContent(nil, s.schema, record), line: row[0].line, column: row[0].column,
-	}, nil
 }

@@ -122,9 +122,14 @@ func checkRefused(t *testing.T, f Format, file string, line, column int, field s
 // refused imports a bad file, finds the store as it was, and gives the error.
 func refused(t *testing.T, s *Store, f Format, file string, line, column int, field string, cause error) error {
 	t.Helper()
+	return refusedWith(t, s, ImportOptions{Format: f}, file, line, column, field, cause)
+}
+
+func refusedWith(t *testing.T, s *Store, opts ImportOptions, file string, line, column int, field string, cause error) error {
+	t.Helper()
 	before, _ := s.Latest()
 	staged, waiting, errBefore := s.Staged()
-	_, err := s.Import(t.Context(), strings.NewReader(file), f, nil)
+	_, err := s.ImportWith(t.Context(), strings.NewReader(file), opts)
 	where := (*ImportError)(nil)
 	if !errors.Is(err, ErrBadImport) || !errors.As(err, &where) {
 		t.Fatalf("error %v, want ErrBadImport", err)

@@ -37,7 +37,7 @@ func loadVictim(store, file, where string) error {
 		return err
 	}
 	accept := func(Counts) error { die("import"); return nil }
-	if _, err := s.ImportIf(context.Background(), rows, CSV, nil, accept); err != nil {
+	if _, err := s.ImportWith(context.Background(), rows, ImportOptions{Accept: accept}); err != nil {
 		return err
 	}
 	_, err = s.Commit(context.Background(), CommitOptions{
@@ -156,7 +156,7 @@ func TestLoadRefused(t *testing.T) {
 	s := newTestStore(t, testSchema())
 	small := mustImport(t, s, csvFile(testRow("LC-A")))
 	refused := errors.New("refused")
-	_, err := s.ImportIf(t.Context(), strings.NewReader(loadFile()), CSV, nil, func(Counts) error { return refused })
+	_, err := s.ImportWith(t.Context(), strings.NewReader(loadFile()), ImportOptions{Accept: func(Counts) error { return refused }})
 	if counts, _, _ := s.Staged(); !errors.Is(err, refused) || counts != small {
 		t.Errorf("%v; staged is %+v, and was %+v", err, counts, small)
 	}

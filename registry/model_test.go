@@ -267,13 +267,25 @@ func step(t *rapid.T, s *Store, m *model) Epoch {
 			t.Fatal(err)
 		}
 	}
-	counts, err := s.Import(t.Context(), strings.NewReader(renameFile(file...)), CSV, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := m.commit(snapshot, former)
-	if err != nil {
-		t.Fatal(err)
+	var counts, want Counts
+	var err error
+	if rapid.Bool().Draw(t, "as changes") {
+		opts := ImportOptions{Changes: true, Replace: true}
+		changes := drawChanges(t, m, keys, snapshot, former)
+		if counts, err = s.ImportWith(t.Context(), strings.NewReader(changesFile(changes...)), opts); err != nil {
+			t.Fatal(err)
+		}
+		if want, err = m.commit(snapshot, former); err != nil {
+			t.Fatal(err)
+		}
+		want.Rows, want.Unchanged = len(changes), counts.Unchanged
+	} else {
+		if counts, err = s.Import(t.Context(), strings.NewReader(renameFile(file...)), CSV, nil); err != nil {
+			t.Fatal(err)
+		}
+		if want, err = m.commit(snapshot, former); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if counts != want {
 		t.Fatalf("counts %+v, the model has %+v", counts, want)
@@ -292,6 +304,31 @@ func step(t *rapid.T, s *Store, m *model) Epoch {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// drawChanges gives the rows that make a snapshot of the model's last one, and some that
+// change nothing.
+func drawChanges(t *rapid.T, m *model, keys []string, snapshot map[string][]string, former map[string]string) (rows [][]string) {
+	replaced := map[string]bool{}
+	for _, key := range keys {
+		row, was := m.rows[key]
+		if !was || !slices.Equal(row.cells, snapshot[key]) || rapid.Bool().Draw(t, "said for nothing") {
+			rows = append(rows, slices.Concat([]string{key}, snapshot[key][1:], []string{former[key], changePutText}))
+		}
+		if !was && former[key] != "" {
+			replaced[former[key]] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.rows)) {
+		_, stays := snapshot[key]
+		if key != "" && !stays && !(replaced[key] && rapid.Bool().Draw(t, "deleted by its replacement")) {
+			rows = append(rows, deletion(key))
+		}
+	}
+	if len(rows) == 0 {
+		return rows
+	}
+	return rapid.Permutation(rows).Draw(t, "order")
 }
 
 // modelKeys gives the keys of the random registries.

@@ -67,11 +67,11 @@ func (n *ndjsonReader) object(o *objectLine) error {
 		return o.wrong("", errNotObject)
 	}
 	for i, name := range n.fields.columns {
-		if n.row[i].line == 0 {
+		if n.row[i].line == 0 && !n.fields.optional(i) {
 			return &ImportError{Line: o.number, Column: 1, Name: name, Cause: errNoColumn}
 		}
 	}
-	return nil
+	return n.fields.whole(n.row)
 }
 
 func (n *ndjsonReader) member(o *objectLine, seen map[string]bool) error {
@@ -84,6 +84,9 @@ func (n *ndjsonReader) member(o *objectLine, seen map[string]bool) error {
 	label := ""
 	if _, ok := n.known[name]; ok {
 		label = name
+	}
+	if name == ChangeColumn && label == "" {
+		return o.wrong(name, errChanges)
 	}
 	if seen[name] {
 		return o.wrong(label, errMemberTwice)

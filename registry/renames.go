@@ -26,26 +26,26 @@ var (
 	errRenamedToRecord = errors.New("a former key for a record that has its own serial: its key is or was in the registry before")
 )
 
-// parseFormer adds the renaming that a row tells of, if it does: one whose former
+// former adds the renaming that a row tells of, if it does: one whose former
 // key is not empty and is another tree key than its own.
-func (s *Store) parseFormer(row []cell, key treeKey, file *snapshot) error {
-	field := s.fields.renamedFrom
-	if field < 0 || row[field].text == "" {
+func (f *snapshot) former(row []cell, one *parsed) error {
+	field := f.fields.renamedFrom
+	if field < 0 || row[field].text == "" || one.deletes() {
 		return nil
 	}
-	canonical, err := s.fields.canonical("key", row[field].text)
+	canonical, err := f.fields.canonical("key", row[field].text)
 	if err != nil {
-		return s.fields.wrong(row, field, err)
+		return f.fields.wrong(row, field, err)
 	}
 	if canonical == "" {
 		return nil
 	}
-	former, err := s.schema.HashKey(canonical)
+	former, err := f.fields.schema.HashKey(canonical)
 	if err != nil {
-		return s.fields.wrong(row, field, err)
+		return f.fields.wrong(row, field, err)
 	}
-	if from := treeKeyOf(former); from != key {
-		file.renames = append(file.renames, renaming{from: from, to: key, line: row[field].line, column: row[field].column})
+	if from := treeKeyOf(former); from != one.key {
+		f.renames = append(f.renames, renaming{from: from, to: one.key, line: row[field].line, column: row[field].column})
 	}
 	return nil
 }
@@ -88,7 +88,10 @@ func (s *Store) planRenames(tx state, file *snapshot) (map[treeKey]treeKey, erro
 	if p.first != nil {
 		return nil, p.first
 	}
-	return p.former, nil
+	if file.changes {
+		err = p.deleteFormer(tx, file)
+	}
+	return p.former, err
 }
 
 // renamePlanner holds a file's renumberings against the rules.
@@ -148,7 +151,7 @@ func (p *renamePlanner) check(r renaming) error {
 		return fmt.Errorf("%w: line %d does too", errRenamedTwice, line)
 	}
 	p.lines[r.from] = r.line
-	if row, stays := p.row(r.from); stays {
+	if row, found := p.row(r.from); found && !row.deletes {
 		if _, renamed := p.former[r.from]; renamed {
 			return fmt.Errorf("%w (line %d)", errRenameChain, row.line)
 		}

@@ -84,9 +84,23 @@ func TestScale(t *testing.T) {
 	committed := stage("commit", commit)
 	ratio := bare.Seconds() / float64(sample) * float64(n) / committed.Seconds()
 	t.Logf("the bare permutations to the commit, by record: %.2f; peak of anonymous memory %d MB", ratio, peak()>>10)
-	stage("import with changes", importing(*scaleChanges))
+	stage("whole file with changes", importing(*scaleChanges))
+	staged, _, err := s.Staged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := stage("the changes alone", func() error {
+		opts := ImportOptions{Changes: true, Replace: true}
+		counts, err := s.ImportWith(t.Context(), scaleChangesFile(schema, n, *scaleChanges), opts)
+		if err == nil && counts.Updated != staged.Updated {
+			err = fmt.Errorf("%+v, and the whole file has %+v", counts, staged)
+		}
+		return err
+	})
 	changed := stage("commit of the changes", commit)
-	t.Logf("import and commit to the commit of %d changes: %.0f", *scaleChanges, (imported+committed).Seconds()/changed.Seconds())
+	whole := imported + committed
+	t.Logf("import and commit to those of %d changes: %.0f; to the commit alone: %.0f", *scaleChanges,
+		whole.Seconds()/(read+changed).Seconds(), whole.Seconds()/changed.Seconds())
 	stage("1,000 openings", func() error { return openMany(s, n) })
 	t.Logf("peak of anonymous memory %d MB", peak()>>10)
 	if latest, _ := s.Latest(); latest.Records != n || latest.Changed != *scaleChanges {
@@ -122,6 +136,15 @@ func openMany(s *Store, n int) error {
 // scaleFile gives so many rows of a bench registry, of which some have other values than
 // before.
 func scaleFile(schema *statement.Schema, n, changed int) io.Reader {
+	return scaleRows(schema, n, changed, false)
+}
+
+// scaleChangesFile gives the rows that changed, as changes.
+func scaleChangesFile(schema *statement.Schema, n, changed int) io.Reader {
+	return scaleRows(schema, n, changed, true)
+}
+
+func scaleRows(schema *statement.Schema, n, changed int, changes bool) io.Reader {
 	in, out := io.Pipe()
 	go func() {
 		w := bufio.NewWriterSize(out, 1<<16)
@@ -129,17 +152,24 @@ func scaleFile(schema *statement.Schema, n, changed int) io.Reader {
 		for _, a := range schema.Attributes {
 			header = append(header, a.Name)
 		}
+		end := "\n"
+		if changes {
+			header = append(header, ChangeColumn)
+			end = "," + changePutText + "\n"
+		}
 		fmt.Fprintln(w, strings.Join(header, ","))
 		for i := range n {
 			value := i
 			if changed > 0 && i%max(n/changed, 1) == 0 && i/max(n/changed, 1) < changed {
 				value++
+			} else if changes {
+				continue
 			}
 			fmt.Fprintf(w, "LC-%08d,OH-%08d", i, i*7919%(n*4/5+1))
 			for a := range 12 {
 				fmt.Fprintf(w, ",%d", value+a)
 			}
-			fmt.Fprintf(w, ",19%02d-%02d-%02d,wall-%d,garage-%d,stories-%d\n", i%100, i%12+1, i%28+1, i%9, i%4, i%5)
+			fmt.Fprintf(w, ",19%02d-%02d-%02d,wall-%d,garage-%d,stories-%d%s", i%100, i%12+1, i%28+1, i%9, i%4, i%5, end)
 		}
 		_ = out.CloseWithError(w.Flush())
 	}()

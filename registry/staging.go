@@ -79,6 +79,9 @@ func (m *merge) run(file *snapshot) (err error) {
 	if err := m.open(); err != nil {
 		return err
 	}
+	if file.changes {
+		return m.changes(file)
+	}
 	if _, _, err := m.live.first(); err != nil { // the sentinel
 		return err
 	}

@@ -61,6 +61,7 @@ const (
 	CodeInvalid               Code = "invalid"
 	CodeBadGrant              Code = "bad_grant"
 	CodeBudgetSpent           Code = "budget_spent"
+	CodeStaged                Code = "staged"
 )
 
 // kind is what all problems of one code have in common.
@@ -113,6 +114,7 @@ func kinds() []kind {
 		{CodeInvalid, http.StatusUnprocessableEntity, "It cannot be made like this"},
 		{CodeBadGrant, http.StatusUnprocessableEntity, "The grant is not one that can be issued"},
 		{CodeBudgetSpent, http.StatusTooManyRequests, "Too much was asked already"},
+		{CodeStaged, http.StatusConflict, "An earlier import waits for its commit"},
 	}
 }
 

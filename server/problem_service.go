@@ -41,6 +41,7 @@ func tellable() []told {
 		{queue.ErrFull, CodeQueueFull},
 		{queue.ErrTooMany, CodeTooManyJobs},
 		{registry.ErrReplace, CodeBadSchema},
+		{registry.ErrStaged, CodeStaged},
 		{statement.ErrBadSchema, CodeBadSchema},
 		{statement.ErrBadGrant, CodeBadGrant},
 		{statement.ErrBadRequest, CodeMalformed},

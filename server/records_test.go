@@ -107,6 +107,29 @@ func TestManyDeletions(t *testing.T) {
 	want[api.ImportCounts](x, 200, "agency", "POST", recordsPath+"?allow_deletions=true", titlesCSV, "Content-Type", "text/csv")
 }
 
+// Changes are refused over an import that waits for its commit, and then count as the whole
+// file would.
+func TestChanges(t *testing.T) {
+	x := newWorld(t, service.Config{}).start()
+	want[api.ImportCounts](x, 200, "agency", "POST", recordsPath, titlesCSV, "Content-Type", "text/csv")
+	changes := "parcel,owner,value,garage,_change\nPARCEL-K1,,,,delete\nPARCEL-K9,o,1,none,put\n"
+	path := recordsPath + "?changes=true"
+	p := wantProblem(t, x.call("agency", "POST", path, changes, "Content-Type", "text/csv"), CodeStaged)
+	if p.Status != 409 {
+		t.Errorf("%+v", p)
+	}
+	want[api.Job](x, 200, "agency", "POST", "/v1/registries/titles/epochs", "", "Prefer", "wait=60")
+	wantProblem(t, x.call("agency", "POST", recordsPath, changes, "Content-Type", "text/csv"), CodeBadRecords)
+	for _, again := range []string{path, path + "&replace=true"} {
+		n := want[api.ImportCounts](x, 200, "agency", "POST", again, changes, "Content-Type", "text/csv")
+		if n.Rows != 2 || n.Inserted != 1 || n.Deleted != 1 {
+			t.Errorf("%s: %+v", again, n)
+		}
+	}
+	want[api.Job](x, 200, "agency", "POST", "/v1/registries/titles/epochs", "", "Prefer", "wait=60")
+	wantProblem(t, x.call("agency", "POST", path, changes, "Content-Type", "text/csv"), CodeBadRecords) // it is gone
+}
+
 // A stream that breaks off or pauses changes nothing, and a slow one that goes on is taken.
 func TestRecordStreams(t *testing.T) {
 	x := newWorld(t, service.Config{})

@@ -113,7 +113,8 @@ func (h handlers) ImportRecords(ctx context.Context, request api.ImportRecordsRe
 	if streamType(ctx) == mediaNDJSON {
 		format = registry.NDJSON
 	}
-	counts, err := h.config.Service.Import(ctx, access.PrincipalOf(ctx), request.Registry, request.Body, format, request.Params.AllowDeletions)
+	opts := registry.ImportOptions{Format: format, Changes: request.Params.Changes, Replace: request.Params.Replace}
+	counts, err := h.config.Service.Import(ctx, access.PrincipalOf(ctx), request.Registry, request.Body, opts, request.Params.AllowDeletions)
 	if err != nil {
 		return nil, err
 	}

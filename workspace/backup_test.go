@@ -180,10 +180,15 @@ func TestRestoreReachesWhatWasSigned(t *testing.T) {
 		if done.Entries != w.Ledger.Size() || done.FromTiles != 2 || len(done.Behind) != 1 {
 			t.Errorf("%s: %+v", what, done)
 		}
-		if _, _, err := again.CatchUp(t.Context(), "titles", strings.NewReader(rows), registry.CSV); !errors.Is(err, ErrOtherRecords) {
+		if _, _, err := again.CatchUp(t.Context(), "titles", strings.NewReader(rows), registry.CSV, false); !errors.Is(err, ErrOtherRecords) {
 			t.Errorf("%s: the records of the epoch before: %v", what, err)
 		}
-		at, last, err := again.CatchUp(t.Context(), "titles", strings.NewReader(rows+"P4,carl,1,2,none\n"), registry.CSV)
+		records, changes := rows+"P4,carl,1,2,none\n", o.Tiles == ""
+		if changes {
+			records = strings.SplitAfter(rows, "\n")[0] + "P4,carl,1,2,none\n"
+			records = strings.Replace(strings.ReplaceAll(records, "\n", ",put\n"), ",put", ","+registry.ChangeColumn, 1)
+		}
+		at, last, err := again.CatchUp(t.Context(), "titles", strings.NewReader(records), registry.CSV, changes)
 		if err != nil || at != 3 || last != 3 {
 			t.Errorf("%s: at epoch %d of %d: %v", what, at, last, err)
 		}

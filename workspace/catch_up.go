@@ -16,12 +16,12 @@ var (
 	ErrOtherRecords = errors.New("these are not the records of that epoch")
 )
 
-// CatchUp makes, of a file of all its records, the next epoch that the ledger has of a
+// CatchUp makes, of a file of all its records or of their changes, the next epoch that the ledger has of a
 // registry and the registry itself lacks, since it comes from an older backup than the
 // ledger: what a commit makes of the same records is the same. It gives the epoch that the
 // registry is at then, and the ledger's last. It fails with [ErrOtherRecords] where the
 // ledger has another root, and with [ErrNotBehind].
-func (w *Workspace) CatchUp(ctx context.Context, name string, records io.Reader, f registry.Format) (at, last uint64, err error) {
+func (w *Workspace) CatchUp(ctx context.Context, name string, records io.Reader, f registry.Format, changes bool) (at, last uint64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, err := w.registry(name); err == nil {
@@ -33,13 +33,13 @@ func (w *Workspace) CatchUp(ctx context.Context, name string, records io.Reader,
 	if err != nil {
 		return 0, 0, err
 	}
-	err = w.catchUp(ctx, s, records, f)
+	err = w.catchUp(ctx, s, records, registry.ImportOptions{Format: f, Changes: changes, Replace: true})
 	at, last, standing := w.standing(s)
 	return at, last, errors.Join(err, standing, s.Close())
 }
 
 // catchUp makes the next epoch of a registry, and those after it that change nothing.
-func (w *Workspace) catchUp(ctx context.Context, s *registry.Store, records io.Reader, f registry.Format) error {
+func (w *Workspace) catchUp(ctx context.Context, s *registry.Store, records io.Reader, opts registry.ImportOptions) error {
 	name := s.Schema().Registry
 	before, last, err := w.standing(s)
 	if err != nil {
@@ -48,7 +48,7 @@ func (w *Workspace) catchUp(ctx context.Context, s *registry.Store, records io.R
 	if before >= last { // what it has is not what the ledger has
 		return fmt.Errorf("registry %s: %w", name, registry.ErrDiverged)
 	}
-	if _, err := s.Import(ctx, records, f, nil); err != nil {
+	if _, err := s.ImportWith(ctx, records, opts); err != nil {
 		return err
 	}
 	err = w.rollForward(ctx, name, s)

@@ -1462,6 +1462,12 @@ type GetEpochParams struct {
 type ImportRecordsParams struct {
 	// AllowDeletions Take a file that deletes more than half of the registry.
 	AllowDeletions *bool `form:"allow_deletions,omitempty" json:"allow_deletions,omitempty"`
+
+	// Changes The body has what changes, not the whole registry.
+	Changes *bool `form:"changes,omitempty" json:"changes,omitempty"`
+
+	// Replace Let changes take the place of an earlier import that was not committed.
+	Replace *bool `form:"replace,omitempty" json:"replace,omitempty"`
 }
 
 // ListRequestsParams defines parameters for ListRequests.
@@ -2096,6 +2102,9 @@ type ClientInterface interface {
 	// next commit. Either all of it is good and staged, in the place of an earlier import, or nothing changes; so a body
 	// that breaks off changes nothing. One that lacks more than half of the records of a registry of 10 or more is taken
 	// for one that was cut off, and refused, unless allow_deletions says that it is meant.
+	//
+	// With changes, the body has only what changes: its column _change says put or delete for each row, of whose deletions
+	// only the key is read. It is refused while an earlier import waits for its commit, unless replace drops that one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3313,6 +3322,9 @@ func (c *Client) GetEpoch(ctx context.Context, registry PathRegistry, number Pat
 // next commit. Either all of it is good and staged, in the place of an earlier import, or nothing changes; so a body
 // that breaks off changes nothing. One that lacks more than half of the records of a registry of 10 or more is taken
 // for one that was cut off, and refused, unless allow_deletions says that it is meant.
+//
+// With changes, the body has only what changes: its column _change says put or delete for each row, of whose deletions
+// only the key is read. It is refused while an earlier import waits for its commit, unless replace drops that one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6485,6 +6497,30 @@ func NewImportRecordsRequestWithBody(server string, registry PathRegistry, param
 
 		}
 
+		if params.Changes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "changes", *params.Changes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Replace != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "replace", *params.Replace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7780,6 +7816,9 @@ type ClientWithResponsesInterface interface {
 	// next commit. Either all of it is good and staged, in the place of an earlier import, or nothing changes; so a body
 	// that breaks off changes nothing. One that lacks more than half of the records of a registry of 10 or more is taken
 	// for one that was cut off, and refused, unless allow_deletions says that it is meant.
+	//
+	// With changes, the body has only what changes: its column _change says put or delete for each row, of whose deletions
+	// only the key is read. It is refused while an earlier import waits for its commit, unless replace drops that one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12588,6 +12627,9 @@ func (c *ClientWithResponses) GetEpochWithResponse(ctx context.Context, registry
 // next commit. Either all of it is good and staged, in the place of an earlier import, or nothing changes; so a body
 // that breaks off changes nothing. One that lacks more than half of the records of a registry of 10 or more is taken
 // for one that was cut off, and refused, unless allow_deletions says that it is meant.
+//
+// With changes, the body has only what changes: its column _change says put or delete for each row, of whose deletions
+// only the key is read. It is refused while an earlier import waits for its commit, unless replace drops that one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //

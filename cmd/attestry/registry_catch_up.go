@@ -11,9 +11,10 @@ import (
 )
 
 type registryCatchUpCmd struct {
-	Name   string `arg:"" placeholder:"NAME" help:"The registry."`
-	File   string `arg:"" placeholder:"FILE" help:"The records of the first epoch that is missing: CSV or NDJSON, as for import."`
-	Format string `enum:",csv,ndjson" default:"" placeholder:"csv|ndjson" help:"The file's format, where its ending does not say it."`
+	Name    string `arg:"" placeholder:"NAME" help:"The registry."`
+	File    string `arg:"" placeholder:"FILE" help:"The records of the first epoch that is missing: CSV or NDJSON, as for import."`
+	Changes bool   `help:"The file is one of changes, as for import --changes."`
+	Format  string `enum:",csv,ndjson" default:"" placeholder:"csv|ndjson" help:"The file's format, where its ending does not say it."`
 }
 
 func (*registryCatchUpCmd) Help() string {
@@ -43,7 +44,7 @@ func (c *registryCatchUpCmd) Run(ctx context.Context, env *cli.Env, g *globals) 
 	}
 	done := catchUpResult{Registry: c.Name}
 	err = g.with(func(w *workspace.Workspace) (err error) {
-		done.Epoch, done.Last, err = w.CatchUp(ctx, c.Name, r, format)
+		done.Epoch, done.Last, err = w.CatchUp(ctx, c.Name, r, format, c.Changes)
 		return err
 	})
 	if err := errors.Join(err, file.Close()); err != nil {

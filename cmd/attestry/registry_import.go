@@ -17,18 +17,23 @@ type registryImportCmd struct {
 	Name      string `arg:"" placeholder:"NAME" help:"The registry."`
 	File      string `arg:"" placeholder:"FILE" help:"CSV with a header, or NDJSON, by its ending; - is standard input."`
 	Deletions bool   `name:"allow-deletions" help:"Take a file that deletes more than half of the registry."`
+	Changes   bool   `help:"The file has only what changes: its column _change says put or delete for each row."`
+	Replace   bool   `help:"With --changes: drop an earlier import that was not committed."`
 	Format    string `enum:",csv,ndjson" default:"" placeholder:"csv|ndjson" help:"The file's format, where its ending does not say it."`
 }
 
 func (*registryImportCmd) Help() string {
 	return `The file is the whole registry as it is now: records that it lacks are deleted, those that it has with other values are updated. Either all of the file is good, or nothing changes. What was imported counts from the next commit on. A file that lacks more than half of the records of a registry of 10 or more is taken for one that was cut off, and refused, unless --allow-deletions says that it is meant.
 
+With --changes the file has only the records that change, so that importing it takes no longer for a registry of ten million. Its column _change says put (insert, or update) or delete for each of them; of a record to delete only the key is needed. A record to delete that the last epoch does not have is refused, and so is a file of changes while an earlier import waits for its commit: commit that one, or drop it with --replace.
+
 A file may have more columns than the schema names. Values and column names may be in any script.
 
 Examples:
 
     attestry registry import titles titles.csv
-    zcat titles.ndjson.gz | attestry registry import titles -`
+    zcat titles.ndjson.gz | attestry registry import titles -
+    attestry registry import titles today.csv --changes`
 }
 
 // importResult is what import says in JSON.
@@ -64,7 +69,17 @@ func importInto(ctx context.Context, env *cli.Env, s *registry.Store, file io.Re
 	}
 	bar := env.Progress("import " + c.Name)
 	defer bar.End()
-	counts, err := s.ImportIf(ctx, r, format, func(bytes int64, _ int) { bar.Update(bytes, size) }, c.accept)
+	opts := registry.ImportOptions{
+		Format: format, Changes: c.Changes, Replace: c.Replace,
+		Progress: func(bytes int64, _ int) { bar.Update(bytes, size) },
+	}
+	if !c.Changes && !c.Deletions {
+		opts.Accept = fewDeletions
+	}
+	counts, err := s.ImportWith(ctx, r, opts)
+	if errors.Is(err, registry.ErrStaged) {
+		return counts, cli.Hint(fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err), "attestry registry commit %s first, or drop it with --replace", c.Name)
+	}
 	if errors.Is(err, errManyDeletions) {
 		return counts, cli.Hint(fmt.Errorf("%s: %w (nothing was changed)", cli.FileName(c.File), err), "is the file cut off? say --allow-deletions if it is the whole registry")
 	}
@@ -81,11 +96,11 @@ var errManyDeletions = errors.New("the file lacks more than half of the registry
 // smaller one is seen at a glance.
 const guardedRecords = 10
 
-// accept refuses a file that would delete more than half of the records that the
+// fewDeletions refuses a file that would delete more than half of the records that the
 // latest epoch has. One that is there under another key is not deleted.
-func (c *registryImportCmd) accept(n registry.Counts) error {
+func fewDeletions(n registry.Counts) error {
 	had := n.Deleted + n.Updated + n.Unchanged
-	if gone := n.Deleted - n.Renamed; c.Deletions || had < guardedRecords || 2*gone <= had {
+	if gone := n.Deleted - n.Renamed; had < guardedRecords || 2*gone <= had {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %s inserted, %s updated, %s deleted, %s unchanged", errManyDeletions,

@@ -1462,6 +1462,12 @@ type GetEpochParams struct {
 type ImportRecordsParams struct {
 	// AllowDeletions Take a file that deletes more than half of the registry.
 	AllowDeletions bool `form:"allow_deletions,omitempty" json:"allow_deletions,omitempty,omitzero"`
+
+	// Changes The body has what changes, not the whole registry.
+	Changes bool `form:"changes,omitempty" json:"changes,omitempty,omitzero"`
+
+	// Replace Let changes take the place of an earlier import that was not committed.
+	Replace bool `form:"replace,omitempty" json:"replace,omitempty,omitzero"`
 }
 
 // ListRequestsParams defines parameters for ListRequests.
@@ -3474,6 +3480,20 @@ func (w *ServerInterfaceWrapper) ImportRecords(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "allow_deletions", ctx.QueryParams(), &params.AllowDeletions, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter allow_deletions: %s", err))
+	}
+
+	// ------------- Optional query parameter "changes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "changes", ctx.QueryParams(), &params.Changes, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter changes: %s", err))
+	}
+
+	// ------------- Optional query parameter "replace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replace", ctx.QueryParams(), &params.Replace, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter replace: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments

@@ -301,8 +301,9 @@ const (
 
 // Import stages a file of records for the next commit. All of it is good and staged, or
 // nothing has changed, also where the file breaks off with an error. It fails with
-// [registry.ErrBadImport] and [ErrManyDeletions].
-func (s *Service) Import(ctx context.Context, p *access.Principal, name string, file io.Reader, format registry.Format, deletions bool) (counts registry.Counts, err error) {
+// [registry.ErrBadImport], [registry.ErrStaged] and, unless deletions are meant or the file
+// is one of changes, [ErrManyDeletions].
+func (s *Service) Import(ctx context.Context, p *access.Principal, name string, file io.Reader, opts registry.ImportOptions, deletions bool) (counts registry.Counts, err error) {
 	store, err := s.ownStore(p, name)
 	if err != nil {
 		return counts, err
@@ -313,7 +314,10 @@ func (s *Service) Import(ctx context.Context, p *access.Principal, name string, 
 	default:
 		return counts, &RetryError{importWait, fmt.Errorf("%w: imports", ErrBusy)}
 	}
-	counts, err = store.ImportIf(ctx, file, format, nil, func(n registry.Counts) error { return acceptable(n, deletions) })
+	if !opts.Changes && !deletions {
+		opts.Accept = acceptable
+	}
+	counts, err = store.ImportWith(ctx, file, opts)
 	if err != nil {
 		return counts, err
 	}
@@ -324,9 +328,9 @@ func (s *Service) Import(ctx context.Context, p *access.Principal, name string, 
 
 // acceptable refuses a file that would delete more than half of the records that the
 // latest epoch has. One that is there under another key is not deleted.
-func acceptable(n registry.Counts, deletions bool) error {
+func acceptable(n registry.Counts) error {
 	had, gone := n.Deleted+n.Updated+n.Unchanged, n.Deleted-n.Renamed
-	if deletions || had < guardedRecords || 2*gone <= had {
+	if had < guardedRecords || 2*gone <= had {
 		return nil
 	}
 	return fmt.Errorf("%w: %d rows: %d inserted, %d updated, %d deleted, %d unchanged", ErrManyDeletions,

@@ -8,7 +8,7 @@ import (
 
 // What is refused by whoever looks at the counts changes nothing: the import staged
 // before is still the one that a commit takes.
-func TestImportIf(t *testing.T) {
+func TestImportAccept(t *testing.T) {
 	s := newTestStore(t, testSchema())
 	mustImport(t, s, csvFile(testRow("LC-1"), testRow("LC-2"), testRow("LC-3")))
 	mustCommit(t, s)
@@ -16,7 +16,7 @@ func TestImportIf(t *testing.T) {
 	no := errors.New("no")
 	var seen Counts
 	file := csvFile(testRow("LC-1"))
-	counts, err := s.ImportIf(t.Context(), strings.NewReader(file), CSV, nil, func(c Counts) error { seen = c; return no })
+	counts, err := s.ImportWith(t.Context(), strings.NewReader(file), ImportOptions{Accept: func(c Counts) error { seen = c; return no }})
 	if !errors.Is(err, no) || counts != (Counts{}) || seen.Deleted != 2 || seen.Unchanged != 1 {
 		t.Errorf("refused: %+v of %+v, %v", counts, seen, err)
 	}
