@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/metrics"
 	"github.com/attestry/attestry/server/service"
@@ -64,6 +66,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics counts what the server does; nil: nothing is counted. [NewPrivate] serves them.
 	Metrics *metrics.Metrics
+	// Tracer makes spans of requests; nil: there are none.
+	Tracer trace.Tracer
 	// Ready is what has to hold for the server to take requests, beside a readable Log.
 	Ready []Check
 	// Verifications is how many requests compute at once; 0: twice as many as there are

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
 	"github.com/attestry/attestry/server/service"
@@ -203,5 +205,49 @@ func TestIdempotencyConcurrentBodies(t *testing.T) {
 	}
 	if page := want[api.RequestPage](x, 200, "bank-a", "GET", "/v1/requests", ""); len(page.Items) != 1 {
 		t.Errorf("%d requests", len(page.Items))
+	}
+}
+
+// An operation of which nothing came leaves nothing, and does not end what is kept under its
+// key later.
+func TestIdempotencyForgets(t *testing.T) {
+	now := time.Now()
+	x := newWorld(t, service.Config{Automatic: service.AutomaticNone, Now: func() time.Time { return now }})
+	rows := func(bucket string) (n int) {
+		t.Helper()
+		err := must(x.w.ServiceDB())(t).View(func(tx *bbolt.Tx) error {
+			n = tx.Bucket([]byte(bucket)).Stats().KeyN
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const key, day = "a-key", 24 * time.Hour
+	due := rows("service.due")
+	for range 20 {
+		wantProblem(t, x.call("bank-a", "POST", "/v1/requests", ask(t, "registry: ships\naudience: bank-a\n").text, "Idempotency-Key", key), CodeMalformed)
+	}
+	if n := rows("service.due") - due; n != 0 || rows("service.idempotency") != 0 {
+		t.Errorf("%d rows are due, %d answers are kept, of operations that came to nothing", n, rows("service.idempotency"))
+	}
+	now = now.Add(3 * day)
+	d := ask(t, annasValue)
+	first := keep(t, x.call("bank-a", "POST", "/v1/requests", d.text, "Idempotency-Key", key))
+	for _, later := range []struct {
+		after time.Duration
+		kept  int
+	}{{5 * day, 1}, {3 * day, 0}} {
+		now = now.Add(later.after)
+		if err := x.service.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		if n := rows("service.idempotency"); n != later.kept {
+			t.Errorf("%d answers are kept %v later, not %d", n, later.after, later.kept)
+		}
+		if later.kept > 0 {
+			sameAnswer(t, "later", first(), x.call("bank-a", "POST", "/v1/requests", d.text, "Idempotency-Key", key))
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/attestry/attestry/internal/panics"
 	"github.com/attestry/attestry/server/access"
@@ -64,6 +65,9 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if p := access.PrincipalOf(c.Request().Context()); p != nil {
 			line = append(line, slog.String("organisation", p.Organisation.ID), slog.String("credential", p.Credential))
+		}
+		if span := trace.SpanContextFromContext(c.Request().Context()); span.IsSampled() {
+			line = append(line, slog.String("trace", span.TraceID().String()))
 		}
 		s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request", line...)
 		return nil

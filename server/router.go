@@ -27,7 +27,7 @@ func (s *Server) newRouter(document *openapi3.T) (*echo.Echo, error) {
 	e.IPExtractor = addresses(s.config.TrustedProxies)
 	e.HTTPErrorHandler = s.writeProblem
 	e.Binder = strictBinder{}
-	e.Use(requestID, s.accessLog, s.recoverPanics, securityHeaders, onePath, allowedMethods)
+	e.Use(requestID, s.traced, s.accessLog, s.recoverPanics, securityHeaders, onePath, allowedMethods)
 	api.RegisterHandlersWithOptions(withHead{e}, api.NewStrictHandler(handlers{s}, nil), api.RegisterHandlersOptions{
 		OperationMiddlewares: s.operationMiddleware(document, rules),
 	})
@@ -111,6 +111,7 @@ func (s *Server) writeProblem(err error, c echo.Context) {
 	}
 	p := s.asProblem(err, c)
 	s.config.Metrics.Problem(string(p.code))
+	traceProblem(c.Request().Context(), p.code)
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", noStore)
 	for _, name := range []string{"ETag", "Content-Length"} { // of the response that it was to be

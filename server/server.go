@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/server/tracing"
 	"github.com/attestry/attestry/verifier"
 )
 
@@ -19,6 +22,7 @@ type Server struct {
 	limits   limits
 	log      *slog.Logger
 	now      func() time.Time
+	tracer   trace.Tracer
 	verifier atomic.Pointer[verifier.Verifier]
 	slots    slots
 	bodies   bodies
@@ -51,6 +55,9 @@ func newServer(c Config, l limits) (*Server, error) {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.tracer = c.Tracer; s.tracer == nil {
+		s.tracer = tracing.Tracer(nil)
 	}
 	if s.config.DrainTimeout == 0 {
 		s.config.DrainTimeout = DefaultDrainTimeout

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/attestry/attestry/server/tracing"
 )
 
 // slots bounds how many requests compute at once. A slot is taken after the body
@@ -35,7 +37,10 @@ func (s slots) free() { <-s }
 // inTurn makes an operation wait for a slot.
 func (s *Server) inTurn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !s.slots.take(c.Request().Context(), s.limits.queue) {
+		ctx, end := tracing.Begin(c.Request().Context(), s.tracer, "wait for a turn")
+		taken := s.slots.take(ctx, s.limits.queue)
+		end("")
+		if !taken {
 			return newProblem(CodeBusy, "too many bundles are being verified at once")
 		}
 		defer s.slots.free()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/attestry/attestry/server/api"
 	"github.com/attestry/attestry/server/metrics"
+	"github.com/attestry/attestry/server/tracing"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 )
@@ -18,13 +19,15 @@ import (
 type handlers struct{ *Server }
 
 // Verify checks a bundle. See the OpenAPI document.
-func (h handlers) Verify(_ context.Context, request api.VerifyRequestObject) (api.VerifyResponseObject, error) {
+func (h handlers) Verify(ctx context.Context, request api.VerifyRequestObject) (api.VerifyResponseObject, error) {
 	bundle, options, err := h.readVerify(request.Body)
 	if err != nil {
 		return nil, err
 	}
+	_, end := tracing.Begin(ctx, h.tracer, "verify")
 	start := time.Now()
 	verdict, err := h.verifier.Load().Verify(bundle, options)
+	end("")
 	h.countVerified(verdict, err, time.Since(start))
 	if err != nil {
 		return nil, verifyProblem(err)

@@ -154,7 +154,7 @@ func (x *world) open() {
 	x.service = must(service.Open(c))(t)
 	x.server = newTestServer(t, Config{
 		Trust: must(x.w.Trust())(t), OwnTrust: true, Log: x.w.Ledger, Service: x.service, Directory: d,
-		Access: must(access.NewAuthenticator(access.Options{Directory: d}))(t), Logger: c.Logger, Now: time.Now,
+		Access: must(access.NewAuthenticator(access.Options{Directory: d}))(t), Logger: c.Logger, Now: time.Now, Tracer: c.Tracer,
 	}, testLimits())
 	x.stop = func() {}
 }

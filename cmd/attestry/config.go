@@ -47,7 +47,7 @@ type configCheckResult struct {
 func (c *configCheckCmd) Run(env *cli.Env) error {
 	settings, err := config.Read(c.File, os.Environ(), nil)
 	if err == nil {
-		err = errors.Join(unavailable(settings), checkFiles(settings))
+		err = checkFiles(settings)
 	}
 	if err == nil {
 		_, err = openTLS(settings.TLS, nil)

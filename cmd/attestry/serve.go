@@ -55,6 +55,10 @@ func (c *serveCmd) Run(ctx context.Context, env *cli.Env, g *globals) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openTracing(ctx); err != nil {
+		return err
+	}
+	defer s.closeTracing()
 	if settings.VerifyOnly {
 		return c.verifyOnly(ctx, env, g, s)
 	}
@@ -81,7 +85,7 @@ func (c *serveCmd) read(env *cli.Env, g *globals) (config.Config, error) {
 	}
 	warnSettings(env, settings)
 	g.Dir, g.configured = settings.Dir, settings.AtRest
-	return settings, unavailable(settings)
+	return settings, nil
 }
 
 // warnSettings says what is seldom meant.

@@ -89,6 +89,7 @@ func (s *service) open(w *workspace.Workspace, c *server.Config) (*queue.Bolt, e
 	c.Service, err = rules.Open(rules.Config{
 		Workspace: w, Queue: q, Sealer: w.AtRest(), Automatic: rules.Automatic(s.settings.Answer.Automatic), Logger: s.log,
 		Budget:   limits,
+		Tracer:   s.tracer(),
 		Webhooks: rules.WebhookConfig{Timeout: h.Timeout, Attempts: h.Attempts, AllowPrivate: h.AllowPrivate},
 	})
 	return q, err

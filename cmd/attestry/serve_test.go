@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -208,5 +209,33 @@ func TestServeVerifyOnly(t *testing.T) {
 	}
 	if r := attestry(t, t.TempDir(), "serve", "--verify-only", "--trust", a.bundle); r.code != cli.Could || !strings.Contains(r.errors, "is a bundle, where a trust file is expected") {
 		t.Errorf("a bundle for a trust file: exit code %d: %s", r.code, r.errors)
+	}
+}
+
+// With a collector in the configuration, a server's traces come to it, the last ones when
+// it stops.
+func TestServeTraces(t *testing.T) {
+	var mu sync.Mutex
+	var sent bytes.Buffer
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Path == "/v1/traces" {
+			_, _ = io.Copy(&sent, r.Body)
+		}
+	}))
+	defer collector.Close()
+	settings := file(t, "attestry.yaml", "tracing: {endpoint: \""+collector.URL+"/v1/traces\", sample: 1}")
+	dir := newWorkspace(t)
+	must(t, dir, "config", "check", settings)
+	address, stop := serve(t, io.Discard, "--dir", dir, "--config", settings)
+	get(t, address+"/healthz?s3cr3t=1")
+	stop()
+	mu.Lock()
+	defer mu.Unlock()
+	for text, want := range map[string]bool{"GET /healthz": true, "attestry": true, "s3cr3t": false} {
+		if bytes.Contains(sent.Bytes(), []byte(text)) != want {
+			t.Errorf("that the collector has %q is not %v", text, want)
+		}
 	}
 }

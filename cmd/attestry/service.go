@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"reflect"
 	"sync"
+	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/netutil"
 
 	"github.com/attestry/attestry/internal/cli"
 	"github.com/attestry/attestry/internal/config"
 	"github.com/attestry/attestry/server"
 	"github.com/attestry/attestry/server/metrics"
+	"github.com/attestry/attestry/server/tracing"
 	"github.com/attestry/attestry/server/transport"
 )
 
@@ -25,6 +28,7 @@ type service struct {
 	log      *slog.Logger
 	metrics  *metrics.Metrics // nil where nobody can ask for them
 	tls      *transport.TLS   // nil where it speaks plain HTTP
+	traces   *sdktrace.TracerProvider // nil where nobody is told
 }
 
 func newService(env *cli.Env, settings config.Config) (s *service, err error) {
@@ -36,23 +40,40 @@ func newService(env *cli.Env, settings config.Config) (s *service, err error) {
 	return s, err
 }
 
-var errUnavailable = errors.New("this version does not have it yet")
+// openTracing begins to send traces, where the configuration says where to.
+func (s *service) openTracing(ctx context.Context) (err error) {
+	c := s.settings.Tracing
+	if c.Endpoint == "" {
+		return nil
+	}
+	s.traces, err = tracing.Open(ctx, tracing.Config{
+		Endpoint: c.Endpoint, Sample: c.Sample, Version: cli.Version(),
+		Failed: func(err error) { s.log.Warn("traces are not taken", "error", err.Error()) },
+	})
+	return err
+}
 
-// unavailable refuses settings that nothing would heed.
-func unavailable(c config.Config) error {
-	d := config.Default()
-	heeded := []struct {
-		path      string
-		is, wants any
-	}{
-		{"tracing", c.Tracing, d.Tracing},
+// tracer makes the spans of what is served.
+func (s *service) tracer() trace.Tracer {
+	if s.traces == nil {
+		return tracing.Tracer(nil)
 	}
-	for _, s := range heeded {
-		if !reflect.DeepEqual(s.is, s.wants) {
-			return fmt.Errorf("%w: %s: %w", config.ErrBad, s.path, errUnavailable)
-		}
+	return tracing.Tracer(s.traces)
+}
+
+// tracesEnd is how long a server that stops waits for its last traces to be taken.
+const tracesEnd = 5 * time.Second
+
+// closeTracing sends what is left.
+func (s *service) closeTracing() {
+	if s.traces == nil {
+		return
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), tracesEnd)
+	defer cancel()
+	if err := s.traces.Shutdown(ctx); err != nil {
+		s.log.Warn("the last traces are not taken", "error", err.Error())
+	}
 }
 
 // newLogger logs to stderr; quiet, it leaves out what went well.
@@ -77,7 +98,7 @@ type serveResult struct {
 
 // run serves until ctx ends. What c leaves out of the settings is added.
 func (s *service) run(ctx context.Context, c server.Config) error {
-	c.Logger, c.Metrics = s.log, s.metrics
+	c.Logger, c.Metrics, c.Tracer = s.log, s.metrics, s.tracer()
 	c.TrustedProxies = s.settings.Proxies()
 	c.Verifications, c.BodyBytes = s.settings.Limits.Verifications, int64(s.settings.Limits.BodyMiB)<<20
 	c.DrainDelay, c.DrainTimeout = s.settings.Drain.Delay, s.settings.Drain.Timeout

@@ -212,7 +212,9 @@ type Drain struct {
 }
 
 // Tracing sends traces of requests to a collector (OpenTelemetry, OTLP over HTTP). Spans
-// hold routes, states and times, and nothing of what was asked.
+// hold routes, codes and times, and nothing of what was asked or by whom. Headers and
+// certificates for the collector are OpenTelemetry's own environment variables
+// (OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_CERTIFICATE).
 type Tracing struct {
 	// The collector's URL, such as http://127.0.0.1:4318/v1/traces. Empty: no traces.
 	Endpoint string `yaml:"endpoint"`

@@ -17,6 +17,7 @@ import (
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/access"
 	"github.com/attestry/attestry/server/budget"
+	"github.com/attestry/attestry/server/tracing"
 	"github.com/attestry/attestry/statement"
 	"github.com/attestry/attestry/verifier"
 )
@@ -124,7 +125,10 @@ func (s *Service) answer(ctx context.Context, t *queue.Task) ([]byte, error) {
 		if err == nil {
 			var bundle *verifier.Bundle
 			start := time.Now()
-			if bundle, err = s.w.Agency().Log(ctx, p); err == nil {
+			logging, end := tracing.Begin(ctx, s.config.Tracer, "log", tracing.Proofs.Int(p.Timings.Proofs))
+			bundle, err = s.w.Agency().Log(logging, p)
+			end(partCode(err))
+			if err == nil {
 				k.Timings.LogMS = time.Since(start).Milliseconds()
 				return s.keepAnswer(r, bundle, k)
 			}
@@ -182,7 +186,9 @@ func (s *Service) prepare(ctx context.Context, r *Request, document *statement.R
 	a := s.w.Agency()
 	if err = a.CheckNamedGrants(document, r.Only...); err == nil {
 		if err = s.chargeRecords(r, document); err == nil {
-			p, err = a.Prepare(ctx, document, r.Only...)
+			proving, end := tracing.Begin(ctx, s.config.Tracer, "prove")
+			p, err = a.Prepare(proving, document, r.Only...)
+			end(partCode(err))
 		}
 	}
 	if isNotGranted(err) { // said before a condition was held to a record
@@ -213,6 +219,18 @@ func sealOpenings(o *verifier.Openings, r *statement.Request) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// partCode is what a span says of the error of a part: that there is one. Which one it is,
+// the job's own span says.
+func partCode(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case isNo(err):
+		return "refused"
+	}
+	return queue.CodeInternal
 }
 
 // isNo tells the errors that say that the request cannot be answered from those of a

@@ -29,8 +29,9 @@ type replayRecord struct {
 	// Fingerprint is a keyed hash of what was asked for.
 	Fingerprint []byte `json:"fingerprint"`
 	// Run names the run of the process that does it, or did.
-	Run    string  `json:"run"`
-	Replay *Replay `json:"replay,omitempty"` // nil while it is being done
+	Run    string    `json:"run"`
+	Until  time.Time `json:"until,omitzero"`   // when it is put away
+	Replay *Replay   `json:"replay,omitempty"` // nil while it is being done
 }
 
 // Operation is something that is being done under an idempotency key.
@@ -38,6 +39,7 @@ type Operation struct {
 	s           *Service
 	id          string
 	fingerprint []byte
+	until       time.Time
 	of          operation
 }
 
@@ -56,7 +58,8 @@ func (s *Service) Begin(p *access.Principal, name, key string, request ...string
 		r, err := o.record(tx)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			return errors.Join(s.due(tx, s.now().Add(replaysKept), dueReplay, o.id), o.write(tx, nil))
+			o.until = s.now().Add(replaysKept).Truncate(time.Millisecond) // as it stands among what is due
+			return errors.Join(s.due(tx, o.until, dueReplay, o.id), o.write(tx, nil))
 		case err != nil:
 			return err
 		case !hmac.Equal(r.Fingerprint, o.fingerprint):
@@ -67,6 +70,7 @@ func (s *Service) Begin(p *access.Principal, name, key string, request ...string
 		case r.Run == s.started:
 			return &RetryError{time.Second, ErrInProgress}
 		}
+		o.until = r.Until
 		return o.write(tx, nil)
 	})
 	if err != nil {
@@ -75,8 +79,10 @@ func (s *Service) Begin(p *access.Principal, name, key string, request ...string
 	return o, replay, nil
 }
 
-func (o *Operation) record(tx *bbolt.Tx) (*replayRecord, error) {
-	document, err := o.s.replays.get(tx, o.id)
+func (o *Operation) record(tx *bbolt.Tx) (*replayRecord, error) { return o.s.replayRecord(tx, o.id) }
+
+func (s *Service) replayRecord(tx *bbolt.Tx, id string) (*replayRecord, error) {
+	document, err := s.replays.get(tx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +94,7 @@ func (o *Operation) record(tx *bbolt.Tx) (*replayRecord, error) {
 }
 
 func (o *Operation) write(tx *bbolt.Tx, r *Replay) error {
-	document, err := json.Marshal(replayRecord{Fingerprint: o.fingerprint, Run: o.s.started, Replay: r})
+	document, err := json.Marshal(replayRecord{Fingerprint: o.fingerprint, Run: o.s.started, Until: o.until, Replay: r})
 	if err != nil {
 		return err
 	}
@@ -109,7 +115,9 @@ func (o *Operation) End(r *Replay) error {
 // Forget lets the operation be begun again: nothing came of it that a client should be
 // told again.
 func (o *Operation) Forget() error {
-	return o.s.db.Update(func(tx *bbolt.Tx) error { return o.s.replays.delete(tx, o.id) })
+	return o.s.db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(o.s.replays.delete(tx, o.id), tx.Bucket([]byte(dueBucket)).Delete(dueKey(o.until, dueReplay, o.id)))
+	})
 }
 
 // Again tells whether the operation of a context may have been begun before.

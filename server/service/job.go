@@ -11,6 +11,7 @@ import (
 
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/access"
+	"github.com/attestry/attestry/server/tracing"
 )
 
 // Kinds of jobs.
@@ -37,8 +38,29 @@ type Timings struct {
 	LogMS   int64 `json:"log_ms"`
 }
 
-// work does a job. It is the queue's handler.
+// work does a job, and makes a trace of it. It is the queue's handler.
 func (s *Service) work(ctx context.Context, t *queue.Task) ([]byte, error) {
+	ctx, end := tracing.Begin(ctx, s.config.Tracer, "job "+t.Job.Kind, tracing.JobKind.String(t.Job.Kind), tracing.JobAttempt.Int(t.Job.Attempt))
+	code := queue.CodeInternal // of a panic, too
+	defer func() { end(code) }()
+	result, err := s.workOn(ctx, t)
+	code = failureCode(err)
+	return result, err
+}
+
+// failureCode gives the code of a job's error; empty: there is none.
+func failureCode(err error) string {
+	var f *queue.Failure
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &f) && f.Code != "":
+		return f.Code
+	}
+	return queue.CodeInternal
+}
+
+func (s *Service) workOn(ctx context.Context, t *queue.Task) ([]byte, error) {
 	switch t.Job.Kind {
 	case KindAnswer:
 		return s.answer(ctx, t)

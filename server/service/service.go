@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/attestry/attestry/prover/queue"
 	"github.com/attestry/attestry/server/budget"
+	"github.com/attestry/attestry/server/tracing"
 	"github.com/attestry/attestry/workspace"
 )
 
@@ -62,6 +64,8 @@ type Config struct {
 	Webhooks WebhookConfig
 	// Logger gets a line for each record of the audit log and each failure; nil: none.
 	Logger *slog.Logger
+	// Tracer makes spans of jobs; nil: there are none.
+	Tracer trace.Tracer
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -142,6 +146,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Tracer == nil {
+		c.Tracer = tracing.Tracer(nil)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -20,8 +20,12 @@ const dueBucket = "service.due" // time in milliseconds, kind, id -> nothing
 
 // due notes that something is to be done at a time.
 func (s *Service) due(tx *bbolt.Tx, at time.Time, kind byte, id string) error {
+	return tx.Bucket([]byte(dueBucket)).Put(dueKey(at, kind, id), []byte{})
+}
+
+func dueKey(at time.Time, kind byte, id string) []byte {
 	key := binary.BigEndian.AppendUint64(nil, uint64(max(at.UnixMilli(), 0)))
-	return tx.Bucket([]byte(dueBucket)).Put(append(append(key, kind), id...), []byte{})
+	return append(append(key, kind), id...)
 }
 
 func (s *Service) sweepEvery(ctx context.Context, interval time.Duration) {
@@ -82,7 +86,10 @@ func (s *Service) overdue(tx *bbolt.Tx, kind byte, id string) error {
 			err = errors.Join(s.forget(tx, p, OpeningsExpired), s.record(tx, nil, AuditRecord{Action: "openings.expired", Request: p.Request, Proof: id}))
 		}
 	case dueReplay:
-		err = s.replays.delete(tx, id)
+		var r *replayRecord
+		if r, err = s.replayRecord(tx, id); err == nil && !r.Until.After(s.now()) {
+			err = s.replays.delete(tx, id)
+		}
 	}
 	if errors.Is(err, ErrNotFound) {
 		return nil
