@@ -73,6 +73,10 @@ type Config struct {
 	// Verifications is how many requests compute at once; 0: twice as many as there are
 	// cores.
 	Verifications int
+	// Waste is which part of a core one address may have computed with, on average, for
+	// requests to verify that are no good: malformed bodies and false proofs. Beyond it,
+	// and 200 seconds' worth at once, it is told to wait. 0: as much as it sends.
+	Waste float64
 	// BodyBytes is how many bytes the bodies of requests in progress may have together; 0:
 	// [DefaultBodyBytes].
 	BodyBytes int64

@@ -62,6 +62,7 @@ const (
 	CodeBadGrant              Code = "bad_grant"
 	CodeBudgetSpent           Code = "budget_spent"
 	CodeStaged                Code = "staged"
+	CodeTooManyBad            Code = "too_many_bad_requests"
 )
 
 // kind is what all problems of one code have in common.
@@ -115,6 +116,7 @@ func kinds() []kind {
 		{CodeBadGrant, http.StatusUnprocessableEntity, "The grant is not one that can be issued"},
 		{CodeBudgetSpent, http.StatusTooManyRequests, "Too much was asked already"},
 		{CodeStaged, http.StatusConflict, "An earlier import waits for its commit"},
+		{CodeTooManyBad, http.StatusTooManyRequests, "Too much of what was sent was no good"},
 	}
 }
 

@@ -68,6 +68,9 @@ func (s *Server) steps(route *routers.Route, rule access.Rule) []echo.Middleware
 	case isStream(operation):
 		steps = append(steps, s.streamBody(body.Value.Content))
 	default:
+		if slices.Contains(operation.Tags, tagVerify) {
+			steps = append(steps, s.worthwhile)
+		}
 		steps = append(steps, s.readBody(body.Value.Content, s.limits.bodyOf(operation.OperationID)))
 		if slices.Contains(operation.Tags, tagVerify) {
 			steps = append(steps, s.inTurn)

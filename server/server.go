@@ -26,6 +26,7 @@ type Server struct {
 	verifier atomic.Pointer[verifier.Verifier]
 	slots    slots
 	bodies   bodies
+	waste    *waste
 	waiting  waiting
 	stopping chan struct{} // closed when the server begins to stop
 	draining atomic.Bool
@@ -42,12 +43,13 @@ func newServer(c Config, l limits) (*Server, error) {
 	switch {
 	case c.DrainDelay < 0 || c.DrainTimeout < 0:
 		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
-	case c.Verifications < 0 || c.BodyBytes < 0:
+	case c.Verifications < 0 || c.BodyBytes < 0 || !(c.Waste >= 0 && c.Waste <= 1):
 		return nil, fmt.Errorf("%w: a negative limit", ErrConfig)
 	case (c.Service == nil) != (c.Access == nil), (c.Service == nil) != (c.Directory == nil):
 		return nil, fmt.Errorf("%w: a service, its directory and who may use it go together", ErrConfig)
 	}
 	s := &Server{config: c, limits: l, log: c.Logger, now: c.Now, slots: make(slots, cmp.Or(c.Verifications, l.verifications)), stopping: make(chan struct{})}
+	s.waste = newWaste(c.Waste)
 	s.bodies = newBodies(cmp.Or(c.BodyBytes, DefaultBodyBytes))
 	s.waiting = waiting{all: l.waiting, each: l.waitingEach, by: map[string]int{}}
 	if s.log == nil {

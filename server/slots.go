@@ -44,6 +44,6 @@ func (s *Server) inTurn(next echo.HandlerFunc) echo.HandlerFunc {
 			return newProblem(CodeBusy, "too many bundles are being verified at once")
 		}
 		defer s.slots.free()
-		return next(c)
+		return s.countWaste(c, next)
 	}
 }

@@ -32,6 +32,9 @@ func (h handlers) Verify(ctx context.Context, request api.VerifyRequestObject) (
 	if err != nil {
 		return nil, verifyProblem(err)
 	}
+	if isNoGood(verdict) {
+		noteNoGood(ctx, 1, 1)
+	}
 	return api.Verify200JSONResponse(*verdict), nil
 }
 

@@ -46,9 +46,14 @@ func (h handlers) VerifyBatch(ctx context.Context, request api.VerifyBatchReques
 			}
 		}
 	}
+	bad := 0
 	for _, r := range answer.Results {
+		if r.Verdict == nil || isNoGood(r.Verdict) {
+			bad++
+		}
 		answer.Ok = answer.Ok && r.Verdict != nil && r.Verdict.OK
 	}
+	noteNoGood(ctx, bad, len(answer.Results))
 	return api.VerifyBatch200JSONResponse(answer), nil
 }
 

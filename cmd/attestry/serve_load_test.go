@@ -54,9 +54,9 @@ func (v loadVectors) body(bundle string, parts ...string) string {
 }
 
 // verifier starts a server that verifies alone.
-func (v loadVectors) verifier(t *testing.T) life {
+func (v loadVectors) verifier(t *testing.T, args ...string) life {
 	t.Helper()
-	return startLife(t, *loadProgram, "serve", "--verify-only", "--listen", "127.0.0.1:0", "--json", "--trust", file(t, "trust.json", string(v.Trust)))
+	return startLife(t, *loadProgram, append([]string{"serve", "--verify-only", "--listen", "127.0.0.1:0", "--json", "--trust", file(t, "trust.json", string(v.Trust))}, args...)...)
 }
 
 // memory gives the resident size of a process now and at its largest, in MiB.
@@ -113,11 +113,20 @@ type sender interface {
 // ordinary sends as a program does that uses the standard library.
 type ordinary struct {
 	url, mediaType, body string
+	forwarded            string // for which address, as a proxy says; empty: its own
 	client               http.Client
 }
 
 func (o *ordinary) send() (int, error) {
-	r, err := o.client.Post(o.url, o.mediaType, strings.NewReader(o.body))
+	q, err := http.NewRequest("POST", o.url, strings.NewReader(o.body))
+	if err != nil {
+		return 0, err
+	}
+	q.Header.Set("Content-Type", o.mediaType)
+	if o.forwarded != "" {
+		q.Header.Set("X-Forwarded-For", o.forwarded)
+	}
+	r, err := o.client.Do(q)
 	if err != nil {
 		return 0, err
 	}
@@ -269,6 +278,39 @@ func TestVerifyFlood(t *testing.T) {
 	}
 	if status, err := good.send(); status != http.StatusOK || err != nil {
 		t.Errorf("after the floods: %d, %v", status, err)
+	}
+	l.end(t)
+}
+
+// TestVerifyFloodIsBounded goes on with what is no good until the server hears no more from
+// the address, and finds that it hears others. With -v it says what a request costs then.
+func TestVerifyFloodIsBounded(t *testing.T) {
+	v := readLoadVectors(t)
+	l := v.verifier(t, "--config", file(t, "attestry.yaml", "{trusted_proxies: [127.0.0.1/32], limits: {waste: 1e-5}}"))
+	t.Logf("%-34s %8s %12s %12s %7s", "CPU µs per request", "bytes", "server", "library", "ratio")
+	for i, b := range badRequests(t, v) {
+		if b.status != http.StatusOK && b.name != "cut off" {
+			continue
+		}
+		t.Run(b.name, func(t *testing.T) {
+			connect := func() sender {
+				return &ordinary{url: l.address + b.path, mediaType: b.mediaType, body: b.body, forwarded: fmt.Sprint("198.51.100.", i)}
+			}
+			spend := connect()
+			for n, status := 0, b.status; status != http.StatusTooManyRequests; n++ {
+				var err error
+				if status, err = spend.send(); err != nil || n > 1000 {
+					t.Fatalf("request %d: status %d, %v", n, status, err)
+				}
+			}
+			_ = spend.Close()
+			server, library := l.loaded(t, *floodRequests, http.StatusTooManyRequests, connect)
+			t.Logf("%-34s %8d %12.1f %12.1f %7.2f", b.name, len(b.body), server, library, server/library)
+		})
+	}
+	good := &ordinary{url: l.address + "/v1/verify", mediaType: "application/json", body: v.body(string(v.Bundle)), forwarded: "203.0.113.1"}
+	if status, err := good.send(); status != http.StatusOK || err != nil {
+		t.Errorf("another address: %d, %v", status, err)
 	}
 	l.end(t)
 }

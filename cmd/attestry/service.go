@@ -26,8 +26,8 @@ type service struct {
 	env      *cli.Env
 	settings config.Config
 	log      *slog.Logger
-	metrics  *metrics.Metrics // nil where nobody can ask for them
-	tls      *transport.TLS   // nil where it speaks plain HTTP
+	metrics  *metrics.Metrics         // nil where nobody can ask for them
+	tls      *transport.TLS           // nil where it speaks plain HTTP
 	traces   *sdktrace.TracerProvider // nil where nobody is told
 }
 
@@ -101,6 +101,7 @@ func (s *service) run(ctx context.Context, c server.Config) error {
 	c.Logger, c.Metrics, c.Tracer = s.log, s.metrics, s.tracer()
 	c.TrustedProxies = s.settings.Proxies()
 	c.Verifications, c.BodyBytes = s.settings.Limits.Verifications, int64(s.settings.Limits.BodyMiB)<<20
+	c.Waste = s.settings.Limits.Waste
 	c.DrainDelay, c.DrainTimeout = s.settings.Drain.Delay, s.settings.Drain.Timeout
 	s.secure(&c)
 	public, err := server.New(c)

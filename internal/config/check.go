@@ -186,6 +186,9 @@ func (c *checking) rest() {
 	c.least("limits.connections", c.Limits.Connections, 1)
 	c.least("limits.verifications", c.Limits.Verifications, 0)
 	c.least("limits.body_mib", c.Limits.BodyMiB, 8)
+	if w := c.Limits.Waste; !(w >= 0 && w <= 1) {
+		c.wrong("limits.waste", "it is not from 0 to 1")
+	}
 	c.least("limits.free_disk_mib", c.Limits.FreeDiskMiB, 0)
 	if c.Budget.Window < time.Minute {
 		c.wrong("budget.window", "it is to be a minute or more")

@@ -197,6 +197,12 @@ type Limits struct {
 	// MiB that the bodies of requests in progress may take together. Beyond it, 503 with
 	// Retry-After.
 	BodyMiB int `yaml:"body_mib"`
+	// Which part of a core one address (or IPv6 /64) may have computed with, on average,
+	// for requests to verify that are no good: malformed bodies and false proofs. What
+	// that makes in 200 seconds it may at once; then it gets 429 with Retry-After before
+	// its bodies are read. Clients of this machine itself are not bounded; behind a proxy of
+	// another one that trusted_proxies does not name, all clients are one. 0: nobody is.
+	Waste float64 `yaml:"waste"`
 	// MiB of free room on the workspace's disk below which /readyz says no.
 	FreeDiskMiB int `yaml:"free_disk_mib"`
 }
@@ -249,7 +255,7 @@ func Default() Config {
 		Answer:   Answer{Automatic: AnswerGranted},
 		Budget:   Budget{Window: 30 * 24 * time.Hour, Questions: 8, RegistryQuestions: 10_000},
 		Webhooks: Webhooks{Timeout: 10 * time.Second, Attempts: 8},
-		Limits:   Limits{Connections: 4096, BodyMiB: 64, FreeDiskMiB: 256},
+		Limits:   Limits{Connections: 4096, BodyMiB: 64, Waste: 0.05, FreeDiskMiB: 256},
 		Drain:    Drain{Timeout: 30 * time.Second},
 		Tracing:  Tracing{Sample: 0.1},
 		Log:      Log{Format: FormatText, Level: "info"},

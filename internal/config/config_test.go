@@ -168,6 +168,7 @@ func TestRefused(t *testing.T) {
 		"webhooks: {timeout: 0s}":                          "webhooks.timeout: ",
 		"webhooks: {attempts: 0}":                          "webhooks.attempts: ",
 		"limits: {body_mib: 1}":                            "limits.body_mib: 1 is less than 8",
+		"limits: {waste: 2}":                               "limits.waste: it is not from 0 to 1",
 		"limits: {connections: 0}":                         "limits.connections: ",
 		"drain: {delay: -1s}":                              "drain.delay: ",
 		"drain: {timeout: 0s}":                             "drain.timeout: ",

@@ -73,9 +73,9 @@ func newFailures(l FailureLimit) (*failures, error) {
 	return &failures{l, seen, good}, err
 }
 
-// client gives what stands for a client: an IPv4 address or an IPv6 network. Addresses
+// Client gives what stands for a client in counts: an IPv4 address or an IPv6 network. Addresses
 // that are none count as one client.
-func client(address string) netip.Prefix {
+func Client(address string) netip.Prefix {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return netip.Prefix{}
@@ -94,7 +94,7 @@ func client(address string) netip.Prefix {
 
 // wait says how long an address has to wait until it may present a credential; 0: not.
 func (f *failures) wait(address string, now time.Time) time.Duration {
-	l, ok := f.seen.Get(client(address))
+	l, ok := f.seen.Get(Client(address))
 	if !ok {
 		return 0
 	}
@@ -113,7 +113,7 @@ func (f *failures) succeeded(shown fingerprint) { f.good.Add(shown, struct{}{}) 
 // failed counts a false credential.
 func (f *failures) failed(address string, shown fingerprint, now time.Time) {
 	f.good.Remove(shown)
-	key := client(address)
+	key := Client(address)
 	fresh := rate.NewLimiter(rate.Every(f.limit.Every), f.limit.Burst)
 	l, known, _ := f.seen.PeekOrAdd(key, fresh)
 	if !known {

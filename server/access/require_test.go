@@ -253,12 +253,12 @@ func TestClients(t *testing.T) {
 		{"", "no address", "192.0.2.1:80", "@"},
 	} {
 		for _, other := range same[1:] {
-			if client(same[0]) != client(other) {
+			if Client(same[0]) != Client(other) {
 				t.Errorf("%q and %q are two clients", same[0], other)
 			}
 		}
 	}
-	if client("2001:db8::1") == client("2001:db8:0:1::1") || client("192.0.2.1") == client("192.0.2.2") || client("192.0.2.1") == client("") {
+	if Client("2001:db8::1") == Client("2001:db8:0:1::1") || Client("192.0.2.1") == Client("192.0.2.2") || Client("192.0.2.1") == Client("") {
 		t.Error("two clients are one")
 	}
 }

@@ -35,6 +35,7 @@ type Metrics struct {
 	problems  *prometheus.CounterVec
 	verified  *prometheus.CounterVec
 	verifying prometheus.Histogram
+	wasted    prometheus.Counter
 	waited    *prometheus.HistogramVec
 	ran       *prometheus.HistogramVec
 	runs      *prometheus.CounterVec
@@ -57,6 +58,7 @@ func New() *Metrics {
 	m.problems = m.counters("http_problems_total", "Problem documents sent, by code.", "code")
 	m.verified = m.counters("verifications_total", "Bundles verified, by verdict; error: there was none.", "verdict")
 	m.verifying = m.histogram("verify_seconds", "Time to verify a bundle; of a batch, a bundle's share.", fast)
+	m.wasted = m.counter("wasted_seconds_total", "Time that was computed for requests of no good: malformed ones, false proofs.")
 	m.waited = m.histograms("job_wait_seconds", "Time from when a job could run to when it did, or ended without.", slow, "kind")
 	m.ran = m.histograms("job_run_seconds", "Time that one run of a job took.", slow, "kind")
 	m.runs = m.counters("job_runs_total", "Runs of jobs, and jobs that ended without one, by outcome.", "kind", "outcome")
@@ -73,6 +75,12 @@ var (
 
 func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+func (m *Metrics) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	m.registry.MustRegister(c)
 	return c
 }
@@ -160,6 +168,13 @@ func (m *Metrics) Verified(v Verdict, took time.Duration) {
 	}
 	m.verified.WithLabelValues(string(v)).Inc()
 	m.verifying.Observe(took.Seconds())
+}
+
+// Wasted counts the time that was computed for requests of no good.
+func (m *Metrics) Wasted(took time.Duration) {
+	if m != nil {
+		m.wasted.Add(took.Seconds())
+	}
 }
 
 // Run is one run of a job, or the end of a job that did not run (Ran is 0).
