@@ -137,6 +137,24 @@ func TestRevokedWhileWaiting(t *testing.T) {
 	}
 }
 
+// So does one whose time is over by then.
+func TestExpiredWhileWaiting(t *testing.T) {
+	x := newWorld(t, service.Config{})
+	until := time.Now().UTC().Add(2 * time.Second).Truncate(time.Second)
+	g := x.grant(strings.Replace(annasGrant, "2099-01-01T00:00:00Z", until.Format(time.RFC3339), 1))
+	r := want[api.Request](x, 201, "bank-a", "POST", "/v1/requests", under(t, g.Index, granted).text)
+	if r.State != "answering" {
+		t.Fatalf("%+v", r)
+	}
+	size := x.w.Ledger.Size()
+	time.Sleep(time.Until(until.Add(time.Second)))
+	x.start()
+	r = want[api.Request](x, 200, "bank-a", "GET", "/v1/requests/"+r.Id, "", "Prefer", "wait=60")
+	if r.State != "refused" || r.Refusal.Code != "not_granted" || x.w.Ledger.Size() != size {
+		t.Errorf("%+v, %d entries", r, x.w.Ledger.Size()-size)
+	}
+}
+
 // Who sees which grants, and what of them.
 func TestGrantsSeen(t *testing.T) {
 	x := newWorld(t, service.Config{})

@@ -93,7 +93,11 @@ func (p panickingLog) Tile(string) ([]byte, error) {
 func TestPanics(t *testing.T) {
 	lines := &logLines{}
 	s := newTestServer(t, Config{Log: panickingLog{errors.New("s3cr3t")}, Logger: lines.logger()}, testLimits())
-	p := wantProblem(t, do(s.Handler(), request("GET", "/checkpoint", "")), CodeInternal)
+	r := request("GET", "/checkpoint", "")
+	for _, name := range []string{"Authorization", "Cookie", "X-Request-Id", "If-None-Match"} {
+		r.Header.Set(name, "Bearer s3cr3t?")
+	}
+	p := wantProblem(t, do(s.Handler(), r), CodeInternal)
 	if strings.Contains(p.Detail, "s3cr3t") || strings.Contains(lines.String(), "s3cr3t") {
 		t.Errorf("a panic's value got out: %s\n%s", p.Detail, lines)
 	}

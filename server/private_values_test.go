@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/attestry/attestry/server/api"
+	"github.com/attestry/attestry/server/metrics"
 	"github.com/attestry/attestry/server/service"
 )
 
@@ -39,6 +40,8 @@ func (s testSealer) Open(place, sealed []byte) ([]byte, error) {
 // purpose, question or credential, and the service's database none of them in the clear.
 func TestPrivateValues(t *testing.T) {
 	x := newWorld(t, service.Config{Automatic: service.AutomaticAll, Sealer: newTestSealer(t)}).start()
+	counted := metrics.New()
+	x.server.config.Metrics = counted
 	const asked = "subject: anna-canary\nwhere: ['value != 2718281828', 'garage != \"operand-canary\"']\nreveal: [garage]\npurpose: purpose-canary\naudience: bank-a\n"
 	r, d := x.answeredRequest("bank-a", "registry: titles\n"+asked)
 	for _, yaml := range []string{
@@ -58,6 +61,10 @@ func TestPrivateValues(t *testing.T) {
 	d.unseal(t, []byte(text(t, x.call("bank-a", "GET", "/v1/proofs/"+r.Proof+"/openings", ""))))
 	hookSecret := want[api.IssuedWebhook](x, 200, "bank-a", "PUT", "/v1/webhook", `{"url":"https://bank.example/url-canary"}`).Secret
 	audit := text(t, x.call("auditor", "GET", "/v1/audit", ""))
+	figures := text(t, do(counted.Handler(), request("GET", "/metrics", "")))
+	if !strings.Contains(figures, `route="/v1/webhook"`) {
+		t.Error("the metrics count nothing")
+	}
 	x.close()
 	db := string(must(os.ReadFile(filepath.Join(x.dir, "service.db")))(t))
 	x.open()
@@ -67,7 +74,7 @@ func TestPrivateValues(t *testing.T) {
 		canaries = append(canaries, token[strings.LastIndex(token, "_")+1:])
 	}
 	for _, c := range canaries {
-		for name, content := range map[string]string{"the log": log, "service.db": db, "the audit log": audit} {
+		for name, content := range map[string]string{"the log": log, "service.db": db, "the audit log": audit, "the metrics": figures} {
 			if strings.Contains(content, c) {
 				t.Errorf("%s holds %q", name, c)
 			}

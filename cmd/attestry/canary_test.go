@@ -223,6 +223,14 @@ func TestCanariesAtRest(t *testing.T) {
 			enable()
 		}
 		must(t, dir, "registry", "check", "titles", file(t, "records.csv", canaryRecords), "--at-rest-key", key)
+		var log buffer
+		_, stop := serve(t, &log, "--dir", dir, "--at-rest-key", key)
+		stop()
+		for line := range strings.Lines(string(read(t, key))) {
+			if line = strings.TrimSpace(line); len(line) > 20 && !strings.HasPrefix(line, "#") && strings.Contains(log.String(), line[len(line)-20:]) {
+				t.Errorf("%s: the log holds the key", name)
+			}
+		}
 		private := everything(t, filepath.Join(dir, "registries"))
 		private = append(private, everything(t, filepath.Join(dir, "keys"))...)
 		private = append(private, withoutEmptyPages(read(t, filepath.Join(dir, "ledger.db")))...)

@@ -8,8 +8,8 @@ import (
 
 // plain rewrites a document in its canonical form without building a tree, which
 // is several times faster. It knows the documents that attestry itself writes:
-// strings that are spelled canonically, names of printable ASCII, integers,
-// booleans. Whatever else it meets, right or wrong, it leaves to the slow way, so
+// strings that are spelled canonically or as encoding/json spells them, names of printable
+// ASCII, integers, booleans. Whatever else it meets, right or wrong, it leaves to the slow way, so
 // that there is one place that refuses.
 type plain struct {
 	in, out []byte
@@ -80,15 +80,24 @@ func (p *plain) value(depth int) bool {
 	return false
 }
 
-// text writes a string, and gives it without its quotes. ascii says that it is
-// printable ASCII without an escape.
+// text writes a string. ascii says that it is printable ASCII without an escape: then it
+// is given, too, without its quotes.
 func (p *plain) text() (text []byte, ascii, ok bool) {
 	ascii = true
 	for i := 1; i < len(p.in); {
 		b := p.in[i]
 		if b == '"' {
-			text := p.in[1:i]
+			if ascii {
+				text = p.in[1:i]
+			}
 			return text, ascii, p.copy(i + 1)
+		}
+		if c := escapedForHTML(p.in[i:]); c != 0 {
+			ascii = false
+			p.copy(i)
+			p.out = append(p.out, c)
+			p.in, i = p.in[escapeBytes:], 0
+			continue
 		}
 		n := 1
 		if b < ' ' || b > '~' || b == '\\' {
@@ -100,6 +109,26 @@ func (p *plain) text() (text []byte, ascii, ok bool) {
 		i += n
 	}
 	return nil, false, false
+}
+
+// escapeBytes is the length of an escape of four digits.
+const escapeBytes = len(`\u0000`)
+
+// escapedForHTML gives the character that encoding/json escapes at the start of a text,
+// though JSON need not, so that the text can stand in HTML; 0: it begins with none.
+func escapedForHTML(in []byte) byte {
+	if len(in) < escapeBytes || in[0] != '\\' || string(in[1:4]) != "u00" {
+		return 0
+	}
+	switch string(in[4:escapeBytes]) {
+	case "3c", "3C":
+		return '<'
+	case "3e", "3E":
+		return '>'
+	case "26":
+		return '&'
+	}
+	return 0
 }
 
 // canonicalLength gives the length of an escape, or of a character beyond ASCII, that
