@@ -46,9 +46,12 @@ func TestCompressedBody(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := request("POST", "/v1/verify", bomb.String())
-	r.Header.Set("Content-Encoding", "gzip")
-	wantProblem(t, do(h, r), CodeUnsupportedMedia)
+	for _, encoding := range []string{"gzip", "x-gzip", "GZIP", "deflate", "br", "zstd", "compress", "identity", "gzip, gzip", "none", ""} {
+		r := request("POST", "/v1/verify", bomb.String())
+		r.Header["Content-Encoding"] = []string{encoding}
+		wantProblem(t, do(h, r), CodeUnsupportedMedia)
+	}
+	wantProblem(t, do(h, request("POST", "/v1/verify", bomb.String())), CodeMalformed) // and nobody guesses
 }
 
 // endless is a body without end or length.

@@ -190,6 +190,47 @@ func TestSlowBody(t *testing.T) {
 	wantProblem(t, response, CodeTimeout)
 }
 
+// TestFraming: a request whose end readers could see at different places is refused, and the
+// connection closed, so that nothing of it is taken for a further request.
+func TestFraming(t *testing.T) {
+	r := serve(t, newTestServer(t, Config{}, testLimits()))
+	const next = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	for what, framing := range map[string]string{
+		"two lengths":            "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+		"two lengths in one":     "Content-Length: 2, 3\r\n\r\n{}",
+		"a sign":                 "Content-Length: +2\r\n\r\n{}",
+		"a negative length":      "Content-Length: -2\r\n\r\n{}",
+		"a length in hex":        "Content-Length: 0x2\r\n\r\n{}",
+		"a length too large":     "Content-Length: 99999999999999999999\r\n\r\n{}",
+		"no length in it":        "Content-Length: \r\n\r\n{}",
+		"a space in the name":    "Content-Length : 2\r\n\r\n{}",
+		"another coding":         "Transfer-Encoding: gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"two codings":            "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"chunked twice":          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"identity":               "Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
+		"a chunk without a size": "Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n",
+		"a chunk of hex":         "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+		"a chunk too large":      "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+		"a chunk's end missing":  "Transfer-Encoding: chunked\r\n\r\n2\r\n{}2\r\n{}\r\n0\r\n\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			c := must(net.Dial("tcp", r.address))(t)
+			defer func() { _ = c.Close() }()
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
+			must(io.WriteString(c, "POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+framing+next))(t)
+			in := bufio.NewReader(c)
+			first := must(http.ReadResponse(in, nil))(t)
+			text(t, first)
+			if first.StatusCode < 400 || first.StatusCode >= 500 && first.StatusCode != http.StatusNotImplemented {
+				t.Errorf("status %d", first.StatusCode)
+			}
+			if second, err := http.ReadResponse(in, nil); err == nil {
+				t.Errorf("what follows is answered: %d", second.StatusCode)
+			}
+		})
+	}
+}
+
 // TestLargeHeader: the limit is maxHeaderBytes and the 4 KiB that net/http adds.
 func TestLargeHeader(t *testing.T) {
 	r := serve(t, newTestServer(t, Config{}, defaultLimits()))
