@@ -25,7 +25,7 @@ func recordedSpans() (*tracetest.SpanRecorder, trace.Tracer) {
 func said(span sdktrace.ReadOnlySpan) string {
 	parts := []string{span.Name()}
 	for _, a := range span.Attributes() {
-		parts = append(parts, string(a.Key)+"="+a.Value.Emit())
+		parts = append(parts, string(a.Key)+"="+a.Value.String())
 	}
 	return strings.Join(append(parts, span.Status().Code.String()+span.Status().Description), " ")
 }

@@ -89,11 +89,11 @@ func TestWaste(t *testing.T) {
 		}
 	}
 	// A client's word of its address is not taken.
-	r := request("POST", "/v1/verify", bad)
-	r.RemoteAddr = "198.51.100.7:1"
-	for range 10 {
-		r.Header.Set("X-Forwarded-For", "203.0.113."+strconv.Itoa(1+len(r.Header)))
-		do(h, r.Clone(t.Context()))
+	for n := range 10 {
+		r := request("POST", "/v1/verify", bad)
+		r.RemoteAddr = "198.51.100.7:1"
+		r.Header.Set("X-Forwarded-For", "203.0.113."+strconv.Itoa(n))
+		do(h, r)
 	}
 	if s.waste.wait("198.51.100.7", time.Now()) == 0 {
 		t.Error("who names other addresses is not bounded")
