@@ -25,6 +25,17 @@ type Counts struct {
 	Renamed int `json:"renamed,omitempty"`
 }
 
+// guardedRecords is from how many records on a registry is not halved unasked: a smaller
+// one is seen at a glance.
+const guardedRecords = 10
+
+// LooksCutOff tells whether a whole file deletes more than half of the records that the
+// last epoch has. One that is there under another key is not deleted.
+func (c *Counts) LooksCutOff() bool {
+	had, gone := c.Deleted+c.Updated+c.Unchanged, c.Deleted-c.Renamed
+	return had >= guardedRecords && 2*gone > had
+}
+
 // progressRows is how often an import reports progress and looks at its context.
 const progressRows = 1000
 
@@ -119,7 +130,8 @@ type ImportOptions struct {
 	Format Format
 	// Changes takes a file that has what changes against the last committed epoch, not all
 	// there is: each row says in [ChangeColumn] whether its record is put or deleted. What
-	// it takes does not depend on how large the registry is.
+	// it takes does not depend on how many records the registry has, but on how many keys
+	// of it were ever renumbered.
 	Changes bool
 	// Replace drops an earlier import that was not committed. Changes are refused over one,
 	// with [ErrStaged], where it is false; a whole file always takes its place.

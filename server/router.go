@@ -59,6 +59,7 @@ func (s *Server) operationMiddleware(document *openapi3.T, rules map[string]acce
 // what the document says of both, and what is done about the answer.
 func (s *Server) steps(route *routers.Route, rule access.Rule) []echo.MiddlewareFunc {
 	operation := route.Operation
+	verifies := slices.Contains(operation.Tags, tagVerify)
 	steps := []echo.MiddlewareFunc{s.config.Access.Require(rule)}
 	if !rule.Public() {
 		steps = append(steps, strictQuery(operation), withDeadlines)
@@ -68,11 +69,11 @@ func (s *Server) steps(route *routers.Route, rule access.Rule) []echo.Middleware
 	case isStream(operation):
 		steps = append(steps, s.streamBody(body.Value.Content))
 	default:
-		if slices.Contains(operation.Tags, tagVerify) {
+		if verifies {
 			steps = append(steps, s.worthwhile)
 		}
 		steps = append(steps, s.readBody(body.Value.Content, s.limits.bodyOf(operation.OperationID)))
-		if slices.Contains(operation.Tags, tagVerify) {
+		if verifies {
 			steps = append(steps, s.inTurn)
 		}
 		if !ownReader(operation.OperationID) {

@@ -43,8 +43,10 @@ func newServer(c Config, l limits) (*Server, error) {
 	switch {
 	case c.DrainDelay < 0 || c.DrainTimeout < 0:
 		return nil, fmt.Errorf("%w: a negative time to drain", ErrConfig)
-	case c.Verifications < 0 || c.BodyBytes < 0 || !(c.Waste >= 0 && c.Waste <= 1):
+	case c.Verifications < 0 || c.BodyBytes < 0:
 		return nil, fmt.Errorf("%w: a negative limit", ErrConfig)
+	case !(c.Waste >= 0 && c.Waste <= 1):
+		return nil, fmt.Errorf("%w: a part of a core is from 0 to 1", ErrConfig)
 	case (c.Service == nil) != (c.Access == nil), (c.Service == nil) != (c.Directory == nil):
 		return nil, fmt.Errorf("%w: a service, its directory and who may use it go together", ErrConfig)
 	}

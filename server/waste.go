@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
@@ -19,20 +18,15 @@ import (
 // false proofs need no prover. So a client is told to wait once it has had the server
 // compute for nothing too long. What is good, or an honest no, counts for nothing.
 
-const (
-	// wasteBurst is how long a client has to have sent nothing but what is no good, at the
-	// pace that it may keep up, to be back at nothing.
-	wasteBurst = 200 * time.Second
-	// maxWasting is how many clients are remembered, some 200 bytes each. Who comes from
-	// more addresses than that has the least recent ones forgotten.
-	maxWasting = 1 << 14
-)
+// wasteBurst is the time in which a client may waste on average what it may waste at once.
+const wasteBurst = 200 * time.Second
 
 // waste counts, by client, the time for which requests of no good were computed with. It
 // is nil where that is not bounded.
 type waste struct {
-	part float64 // of a core
-	seen *lru.Cache[netip.Prefix, *rate.Limiter]
+	part  float64 // of a core
+	burst int     // microseconds that a client may waste at once
+	seen  *access.Clients
 }
 
 // newWaste bounds what a client may waste to a part of a core, on average.
@@ -40,19 +34,16 @@ func newWaste(part float64) *waste {
 	if part == 0 {
 		return nil
 	}
-	seen, _ := lru.New[netip.Prefix, *rate.Limiter](maxWasting) // fails for sizes below one alone
-	return &waste{part, seen}
+	burst := int(part * float64(wasteBurst.Microseconds()))
+	return &waste{part, burst, access.NewClients(rate.Limit(part*1e6), burst)}
 }
-
-// burst gives how much a client may waste at once, in microseconds.
-func (w *waste) burst() int { return int(w.part * float64(wasteBurst.Microseconds())) }
 
 // wait says how long a client has to wait before it is heard again; 0: not.
 func (w *waste) wait(address string, now time.Time) time.Duration {
 	if w == nil {
 		return 0
 	}
-	l, ok := w.seen.Get(access.Client(address))
+	l, ok := w.seen.Find(address)
 	if !ok {
 		return 0
 	}
@@ -68,12 +59,7 @@ func (w *waste) add(address string, now time.Time, wasted time.Duration) {
 	if w == nil || wasted < time.Microsecond || isOwn(address) {
 		return
 	}
-	fresh := rate.NewLimiter(rate.Limit(w.part*1e6), w.burst())
-	l, known, _ := w.seen.PeekOrAdd(access.Client(address), fresh)
-	if !known {
-		l = fresh
-	}
-	l.ReserveN(now, min(int(wasted.Microseconds()), w.burst())) // it may owe
+	w.seen.Of(address).ReserveN(now, min(int(wasted.Microseconds()), w.burst)) // it may owe
 }
 
 // isOwn tells an address of this machine: a proxy's that nobody named, or its owner's.

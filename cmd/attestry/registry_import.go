@@ -92,15 +92,9 @@ func importInto(ctx context.Context, env *cli.Env, s *registry.Store, file io.Re
 // errManyDeletions says that a file looks cut off.
 var errManyDeletions = errors.New("the file lacks more than half of the registry")
 
-// guardedRecords is from how many records on a registry is not halved unasked: a
-// smaller one is seen at a glance.
-const guardedRecords = 10
-
-// fewDeletions refuses a file that would delete more than half of the records that the
-// latest epoch has. One that is there under another key is not deleted.
+// fewDeletions refuses a file that looks cut off.
 func fewDeletions(n registry.Counts) error {
-	had := n.Deleted + n.Updated + n.Unchanged
-	if gone := n.Deleted - n.Renamed; had < guardedRecords || 2*gone <= had {
+	if !n.LooksCutOff() {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %s inserted, %s updated, %s deleted, %s unchanged", errManyDeletions,

@@ -53,10 +53,10 @@ func (s *service) openTracing(ctx context.Context) (err error) {
 	return err
 }
 
-// tracer makes the spans of what is served.
+// tracer makes the spans of what is served; nil: there are none.
 func (s *service) tracer() trace.Tracer {
 	if s.traces == nil {
-		return tracing.Tracer(nil)
+		return nil
 	}
 	return tracing.Tracer(s.traces)
 }

@@ -213,7 +213,7 @@ type Drain struct {
 	Delay time.Duration `yaml:"delay"`
 	// How long requests and jobs in progress may take to finish after that. Jobs that do
 	// not are run again after the next start. What the service manager waits before it kills
-	// has to be longer than both.
+	// has to be longer than both, by five seconds where traces are sent.
 	Timeout time.Duration `yaml:"timeout"`
 }
 

@@ -91,6 +91,12 @@ func Permanent(err error) error {
 	return permanentError{err}
 }
 
+// CodeOf gives the code that is stored of a handler's error.
+func CodeOf(err error) string {
+	code, _ := shown(err)
+	return code
+}
+
 // shown gives what is stored of a handler's error.
 func shown(err error) (code, detail string) {
 	var f *Failure

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -23,19 +22,14 @@ const (
 	// logs and issuers unasked, and leaves room for a client that is set up wrongly.
 	defaultFailureBurst = 20
 	defaultFailureEvery = 5 * time.Second
-	// maxFailing is how many addresses are remembered, some 200 bytes each. Who comes
-	// from more addresses than that has the least recent ones forgotten.
-	maxFailing = 1 << 14
 	// maxGood is how many credentials are remembered that were good.
 	maxGood = 1 << 12
-	// prefixIPv6 is what one client has of IPv6.
-	prefixIPv6 = 64
 )
 
 // failures counts false credentials by address, and remembers which ones were good.
 type failures struct {
 	limit FailureLimit
-	seen  *lru.Cache[netip.Prefix, *rate.Limiter]
+	seen  *Clients
 	good  *lru.Cache[fingerprint, struct{}]
 }
 
@@ -65,36 +59,13 @@ func newFailures(l FailureLimit) (*failures, error) {
 	if l.Every == 0 {
 		l.Every = defaultFailureEvery
 	}
-	seen, err := lru.New[netip.Prefix, *rate.Limiter](maxFailing)
-	if err != nil {
-		return nil, err
-	}
 	good, err := lru.New[fingerprint, struct{}](maxGood)
-	return &failures{l, seen, good}, err
-}
-
-// Client gives what stands for a client in counts: an IPv4 address or an IPv6 network. Addresses
-// that are none count as one client.
-func Client(address string) netip.Prefix {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = prefixIPv6
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
+	return &failures{l, NewClients(rate.Every(l.Every), l.Burst), good}, err
 }
 
 // wait says how long an address has to wait until it may present a credential; 0: not.
 func (f *failures) wait(address string, now time.Time) time.Duration {
-	l, ok := f.seen.Get(Client(address))
+	l, ok := f.seen.Find(address)
 	if !ok {
 		return 0
 	}
@@ -113,11 +84,5 @@ func (f *failures) succeeded(shown fingerprint) { f.good.Add(shown, struct{}{}) 
 // failed counts a false credential.
 func (f *failures) failed(address string, shown fingerprint, now time.Time) {
 	f.good.Remove(shown)
-	key := Client(address)
-	fresh := rate.NewLimiter(rate.Every(f.limit.Every), f.limit.Burst)
-	l, known, _ := f.seen.PeekOrAdd(key, fresh)
-	if !known {
-		l = fresh
-	}
-	l.AllowN(now, 1)
+	f.seen.Of(address).AllowN(now, 1)
 }

@@ -232,13 +232,13 @@ func TestDeadKeysAreNoGuesses(t *testing.T) {
 
 func TestFailuresAreBounded(t *testing.T) {
 	f := must(newFailures(FailureLimit{Burst: 1, Every: time.Hour}))(t)
-	for i := range 3 * maxFailing {
+	for i := range 3 * maxClients {
 		address := "10." + strconv.Itoa(i>>16) + "." + strconv.Itoa(i>>8&255) + "." + strconv.Itoa(i&255)
 		f.failed(address, fingerprint{byte(i), byte(i >> 8), byte(i >> 16)}, start())
 		f.succeeded(fingerprint{byte(i), byte(i >> 8), byte(i >> 16)})
 	}
-	if f.seen.Len() > maxFailing || f.good.Len() > maxGood {
-		t.Errorf("%d addresses and %d credentials are remembered", f.seen.Len(), f.good.Len())
+	if f.seen.seen.Len() > maxClients || f.good.Len() > maxGood {
+		t.Errorf("%d addresses and %d credentials are remembered", f.seen.seen.Len(), f.good.Len())
 	}
 	if f.wait("10.0.191.255", start()) == 0 {
 		t.Error("the latest one is forgotten")
@@ -253,12 +253,12 @@ func TestClients(t *testing.T) {
 		{"", "no address", "192.0.2.1:80", "@"},
 	} {
 		for _, other := range same[1:] {
-			if Client(same[0]) != Client(other) {
+			if client(same[0]) != client(other) {
 				t.Errorf("%q and %q are two clients", same[0], other)
 			}
 		}
 	}
-	if Client("2001:db8::1") == Client("2001:db8:0:1::1") || Client("192.0.2.1") == Client("192.0.2.2") || Client("192.0.2.1") == Client("") {
+	if client("2001:db8::1") == client("2001:db8:0:1::1") || client("192.0.2.1") == client("192.0.2.2") || client("192.0.2.1") == client("") {
 		t.Error("two clients are one")
 	}
 }

@@ -55,7 +55,7 @@ func (s *Service) Begin(p *access.Principal, name, key string, request ...string
 	}
 	var replay *Replay
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		r, err := o.record(tx)
+		r, err := s.replayRecord(tx, o.id)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			o.until = s.now().Add(replaysKept).Truncate(time.Millisecond) // as it stands among what is due
@@ -78,8 +78,6 @@ func (s *Service) Begin(p *access.Principal, name, key string, request ...string
 	}
 	return o, replay, nil
 }
-
-func (o *Operation) record(tx *bbolt.Tx) (*replayRecord, error) { return o.s.replayRecord(tx, o.id) }
 
 func (s *Service) replayRecord(tx *bbolt.Tx, id string) (*replayRecord, error) {
 	document, err := s.replays.get(tx, id)

@@ -44,20 +44,10 @@ func (s *Service) work(ctx context.Context, t *queue.Task) ([]byte, error) {
 	code := queue.CodeInternal // of a panic, too
 	defer func() { end(code) }()
 	result, err := s.workOn(ctx, t)
-	code = failureCode(err)
-	return result, err
-}
-
-// failureCode gives the code of a job's error; empty: there is none.
-func failureCode(err error) string {
-	var f *queue.Failure
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &f) && f.Code != "":
-		return f.Code
+	if code = ""; err != nil {
+		code = queue.CodeOf(err)
 	}
-	return queue.CodeInternal
+	return result, err
 }
 
 func (s *Service) workOn(ctx context.Context, t *queue.Task) ([]byte, error) {

@@ -295,8 +295,6 @@ const (
 	maxImports = 2
 	// importWait is what a client is told to wait when there are so many.
 	importWait = 10 * time.Second
-	// guardedRecords is from how many records on a registry is not halved unasked.
-	guardedRecords = 10
 )
 
 // Import stages a file of records for the next commit. All of it is good and staged, or
@@ -326,11 +324,9 @@ func (s *Service) Import(ctx context.Context, p *access.Principal, name string, 
 	})
 }
 
-// acceptable refuses a file that would delete more than half of the records that the
-// latest epoch has. One that is there under another key is not deleted.
+// acceptable refuses a file that looks cut off.
 func acceptable(n registry.Counts) error {
-	had, gone := n.Deleted+n.Updated+n.Unchanged, n.Deleted-n.Renamed
-	if had < guardedRecords || 2*gone <= had {
+	if !n.LooksCutOff() {
 		return nil
 	}
 	return fmt.Errorf("%w: %d rows: %d inserted, %d updated, %d deleted, %d unchanged", ErrManyDeletions,
