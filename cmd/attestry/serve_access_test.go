@@ -39,7 +39,7 @@ func newIssuer(t *testing.T) (url string, token func(organisation string) string
 	}
 	return s.URL, func(organisation string) string {
 		claims, err := json.Marshal(map[string]any{
-			"iss": s.URL, "aud": "https://agency.example", "sub": "jane", "org": organisation, "exp": time.Now().Add(time.Hour).Unix(),
+			"iss": s.URL, "aud": "https://agency.example", "sub": "jane@canary.example", "org": organisation, "exp": time.Now().Add(time.Hour).Unix(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ private: {listen: "127.0.0.1:0"}
 		}
 	}
 	stop()
-	for what, secret := range map[string]string{"key": apiKey, "token": banks, "subject": "jane"} {
+	for what, secret := range map[string]string{"key": apiKey, "token": banks, "subject": "jane@canary.example"} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds the %s", what)
 		}
