@@ -437,7 +437,7 @@ func TestPools(t *testing.T) {
 	b := fresh(t, Options{Pool: Pool{Workers: 1, Jobs: 2}, Pools: map[string]Pool{"delivery": {Workers: 2, JobsPerOrganisation: 3}}})
 	var mu sync.Mutex
 	running, most := map[string]int{}, map[string]int{}
-	release := make(chan struct{})
+	begun, release := make(chan struct{}, 4), make(chan struct{})
 	count := func(kind string, by int) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -458,6 +458,7 @@ func TestPools(t *testing.T) {
 		count(task.Job.Kind, 1)
 		defer count(task.Job.Kind, -1)
 		if task.Job.Kind == "delivery" {
+			begun <- struct{}{}
 			<-release
 		}
 		return nil, nil
@@ -466,6 +467,9 @@ func TestPools(t *testing.T) {
 	await(t, b, "p2")
 	enqueue(t, b, of("proof", "p3", "bank-b")) // there is room again
 	await(t, b, "p3")
+	for range 2 { // both workers, before either has ended
+		<-begun
+	}
 	close(release)
 	for _, id := range []string{"d1", "d2", "d3", "d4"} {
 		await(t, b, id)
