@@ -300,8 +300,8 @@ func checkProblem(response *http.Response, body, operation, method string) strin
 	if (response.StatusCode == 503 || response.StatusCode == 429) && response.Header.Get("Retry-After") == "" {
 		return "it does not say when to come again"
 	}
-	// Scopes, attributes and members are shown by name, and of a bundle or an entry what type and format it says it has, cut short.
-	names := p.Code == string(CodeInvalid) || p.Code == string(CodeBadSchema) || p.Code == string(CodeBadGrant) || strings.Contains(p.Detail, "unknown member") || strings.Contains(p.Detail, "unknown entry type") || strings.HasPrefix(operation, "Verify")
+	// Scopes, attributes and members are shown by name, and of a bundle what type and format it says it has.
+	names := p.Code == string(CodeInvalid) || p.Code == string(CodeBadSchema) || p.Code == string(CodeBadGrant) || strings.Contains(p.Detail, "unknown member") || strings.HasPrefix(operation, "Verify")
 	p.Instance = "" // it has the caller's own X-Request-Id
 	if strings.Contains(fmt.Sprint(p), marker) && !names {
 		return "the problem holds what was sent"

@@ -49,7 +49,6 @@ func tellable() []told {
 		{ledger.ErrPledged, CodeAlreadyPledged},
 		{ledger.ErrStaleEpoch, CodeStaleEpoch},
 		{ledger.ErrMalformed, CodeMalformed},
-		{ledger.ErrUnknownType, CodeMalformed},
 		{access.ErrScope, CodeForbidden},
 		{access.ErrInvalid, CodeInvalid},
 		{access.ErrExists, CodeExists},
@@ -79,6 +78,8 @@ func serviceProblem(err error) *problem {
 		return newProblem(CodeNotFound, "there is none, or it is not yours to see")
 	case errors.Is(err, service.ErrBadCursor), errors.Is(err, queue.ErrBadPage):
 		return newProblem(CodeMalformed, "the cursor is not one that this list gave, with these filters, to you")
+	case errors.Is(err, ledger.ErrUnknownType):
+		return newProblem(CodeMalformed, "%s", ledger.ErrUnknownType) // without the type, which is what was sent
 	case errors.As(err, &bad):
 		return newProblem(CodeBadRecords, "%s", bad.Error())
 	case errors.As(err, &expression):
