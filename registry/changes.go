@@ -61,6 +61,9 @@ func (f *fields) whole(row []cell) error {
 // changes stages the rows of a file of changes. Of those that delete what is not there,
 // the error says the first in the file.
 func (m *merge) changes(file *snapshot) error {
+	if err := m.readAhead(file); err != nil {
+		return err
+	}
 	var wrong *ImportError
 	err := file.each(func(row parsed) (err error) {
 		if m.at, m.ok, err = m.live.seek(row.key); err != nil {

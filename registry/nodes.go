@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -298,14 +299,26 @@ func parallel(ctx context.Context, n int, meter *meter, worker func() func(from,
 // hashesOf counts leaves, which are in order, and the nodes above them.
 func hashesOf(leaves []leafChange) int {
 	n := len(leaves)
-	width := uint32(1)
-	for level := range imt.Levels {
-		width *= uint32(imt.Arity(level))
-		for i := range leaves {
-			if i == 0 || leaves[i].position/width != leaves[i-1].position/width {
-				n++
+	for range nodesAbove(len(leaves), func(i int) uint32 { return leaves[i].position }) {
+		n++
+	}
+	return n
+}
+
+// nodesAbove gives the levels and indexes of the nodes above n positions, which are in order:
+// level by level.
+func nodesAbove(n int, position func(i int) uint32) iter.Seq2[int, uint32] {
+	return func(yield func(int, uint32) bool) {
+		width := uint32(1)
+		for level := range imt.Levels {
+			width *= uint32(imt.Arity(level))
+			for i := range n {
+				if index := position(i) / width; i == 0 || index != position(i-1)/width {
+					if !yield(level, index) {
+						return
+					}
+				}
 			}
 		}
 	}
-	return n
 }

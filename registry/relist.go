@@ -34,6 +34,7 @@ func (c *committer) relist() error {
 	if err != nil {
 		return err
 	}
+	c.readAhead(contents, relinks)
 	if err := c.join(contents, relinks); err != nil {
 		return err
 	}
