@@ -21,7 +21,7 @@ type memoState interface{ Memo() *Memo }
 // that it serves only tables whose rows the rules read and do not change in place.
 func memoOf(st State, table Table) *Memo {
 	switch table {
-	case tableSchemas, tableCircuits, tableEpochs, TableRegistries:
+	case tableSchemas, tableCircuits, tableEpochs, TableRegistries, tableKeys:
 		if s, ok := st.(memoState); ok {
 			return s.Memo()
 		}

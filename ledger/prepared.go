@@ -3,6 +3,8 @@ package ledger
 import (
 	"reflect"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/attestry/attestry/statement"
 )
 
@@ -10,8 +12,8 @@ import (
 // it costs, and what checking its proof costs, need not be spent where entries are
 // decided one at a time.
 type Prepared struct {
-	data  []byte
 	entry Entry
+	leaf  tlog.Hash
 	d     statement.Element // of a proof
 
 	// What Ahead found out: result is what Verify says of the proof under checked.
@@ -26,7 +28,7 @@ func Prepare(data []byte) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{data: data, entry: entry}
+	p := &Prepared{entry: entry, leaf: LeafHash(data)}
 	if e, ok := entry.(*ProofEntry); ok {
 		p.d, err = e.D()
 	}

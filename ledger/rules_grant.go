@@ -31,7 +31,7 @@ func (r *Rules) applyGrant(st State, index uint64, p *Prepared, e *GrantEntry) e
 	if err != nil {
 		return fmt.Errorf("a grant of registry %s: %w", e.Registry, err)
 	}
-	row := grantState{Registry: e.Registry, Issuer: issuer, Identity: identity, Leaf: statement.Digest(LeafHash(p.data))}
+	row := grantState{Registry: e.Registry, Issuer: issuer, Identity: identity, Leaf: statement.Digest(p.leaf)}
 	if err := putRow(st, TableGrants, indexKey(index), row); err != nil {
 		return err
 	}

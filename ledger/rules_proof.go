@@ -24,7 +24,7 @@ func (r *Rules) applyProof(st State, index uint64, p *Prepared, e *ProofEntry) e
 		if pledge, err = checkPledge(st, e, epoch); err != nil {
 			return err
 		}
-		pledge.Leaf = statement.Digest(LeafHash(p.data))
+		pledge.Leaf = statement.Digest(p.leaf)
 	}
 	if err := r.checkProof(p, e, circuit); err != nil {
 		return err

@@ -214,7 +214,7 @@ func write(tx *bolt.Tx, c *call, state *overlay) error {
 		if err := entries.Put(key64(index), data); err != nil {
 			return err
 		}
-		hashes, err := tlog.StoredHashes(int64(index), data, txHashes{tx})
+		hashes, err := tlog.StoredHashesForRecordHash(int64(index), c.prepared[i].LeafHash(), txHashes{tx})
 		if err != nil {
 			return err
 		}
