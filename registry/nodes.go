@@ -161,12 +161,12 @@ func (c *committer) hadSubject(records *versions, change *leafChange) (bool, err
 	if err != nil {
 		return false, err
 	}
-	r, err := decodeContent(content, c.s.schema)
+	before, err := subjectOf(content)
 	if err != nil {
 		return false, err
 	}
-	e, err := c.s.schema.HashSubject(r.Subject)
-	return e == change.subject, err
+	now, err := subjectOf(change.content)
+	return before == now, err
 }
 
 // slot is a value among a level's.

@@ -96,6 +96,16 @@ func decodeContent(b []byte, schema *statement.Schema) (*Record, error) {
 	return r, nil
 }
 
+// subjectOf reads a content's subject alone.
+func subjectOf(content []byte) (string, error) {
+	d := decoder{rest: content}
+	_, subject := d.text(), d.text()
+	if d.failed {
+		return "", fmt.Errorf("%w: a record's content does not decode", ErrCorrupt)
+	}
+	return subject, nil
+}
+
 // decoder takes members off the front of a content. After a failure it gives zeros.
 type decoder struct {
 	rest   []byte
