@@ -182,11 +182,13 @@ func TestPostingsAreAMultimap(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := listStore(t)
 		model := map[treeKey]map[uint32]bool{}
+		counts := map[treeKey]uint32{}
 		for range rapid.IntRange(1, 4).Draw(rt, "rounds") {
 			var added []posting
 			for range rapid.IntRange(0, 60).Draw(rt, "postings") {
 				p := posting{treeKey{31: rapid.ByteRange(0, 4).Draw(rt, "element")}, rapid.Uint32Range(0, 30).Draw(rt, "position")}
 				added = append(added, p)
+				counts[p.element]++
 				if model[p.element] == nil {
 					model[p.element] = map[uint32]bool{}
 				}
@@ -197,8 +199,12 @@ func TestPostingsAreAMultimap(t *testing.T) {
 			}
 			for element := range byte(6) {
 				e := treeKey{31: element}
+				guess := rapid.Uint32Range(0, 80).Draw(rt, "guess")
 				var got []uint32
 				err := s.read(func(tx state) (err error) {
+					if n := tx.postings(bucketSubjects).count(&e, guess); n != counts[e] {
+						rt.Fatalf("element %d: %d positions, guessed %d, want %d", element, n, guess, counts[e])
+					}
 					got, err = tx.postings(bucketSubjects).all(e)
 					return err
 				})

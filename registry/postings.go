@@ -52,15 +52,20 @@ func (p *postings) has(element *treeKey, i uint32) bool {
 	return p.bucket.Get(token) != nil
 }
 
-// count gives the number of an element's positions, in few steps where they are many.
-func (p *postings) count(element *treeKey) uint32 {
-	if !p.has(element, 0) {
+// count gives the number of an element's positions, in few steps where they are many, and in
+// fewer where they are about as many as guessed.
+func (p *postings) count(element *treeKey, guess uint32) uint32 {
+	low := uint32(0) // is there
+	if guess > 1 && p.has(element, guess-1) {
+		low = guess - 1
+	} else if !p.has(element, 0) {
 		return 0
 	}
-	low, high := uint32(0), uint32(1) // low is there
-	for p.has(element, high) {
-		low, high = high, high*2
+	step := uint32(1)
+	for p.has(element, low+step) {
+		low, step = low+step, 2*step
 	}
+	high := low + step // is not
 	for high-low > 1 {
 		if middle := low + (high-low)/2; p.has(element, middle) {
 			low = middle
@@ -158,11 +163,12 @@ func (p *postings) add(all []posting) error {
 	slices.SortFunc(all, func(a, b posting) int { return bytes.Compare(a.element[:], b.element[:]) })
 	first, _ := p.bucket.Cursor().First()
 	rows := make([]row, len(all))
-	var next uint32
+	var next, had uint32
 	for i := range all {
 		if i == 0 || all[i].element != all[i-1].element {
 			if next = 0; first != nil {
-				next = p.count(&all[i].element)
+				had = p.count(&all[i].element, had) // most have about as many as the one before
+				next = had
 			}
 		}
 		token, mask := p.at(&all[i].element, next)
