@@ -97,12 +97,17 @@ func parcels(n, every int) (io.Reader, error) { return parcelRows(n, every, fals
 // changedParcels gives the rows that have other values then, as a file of changes.
 func changedParcels(n, every int) (io.Reader, error) { return parcelRows(n, every, true) }
 
-func parcelRows(n, every int, changes bool) (io.Reader, error) {
+// titleRows gives the county's titles, which are read once: that is none of the work that is measured.
+var titleRows = sync.OnceValues(func() ([][]string, error) {
 	titles, err := countydata.Titles()
 	if err != nil {
 		return nil, err
 	}
-	rows, err := csv.NewReader(titles).ReadAll()
+	return csv.NewReader(titles).ReadAll()
+})
+
+func parcelRows(n, every int, changes bool) (io.Reader, error) {
+	rows, err := titleRows()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +117,7 @@ func parcelRows(n, every int, changes bool) (io.Reader, error) {
 		w := csv.NewWriter(out)
 		end := []string{}
 		if changes {
-			head, end = append(head, registry.ChangeColumn), []string{"put"}
+			head, end = slices.Concat(head, []string{registry.ChangeColumn}), []string{"put"}
 		}
 		err := w.Write(head)
 		for i := 0; i < n && err == nil; i++ {

@@ -26,11 +26,33 @@ func (c *committer) hash(ctx context.Context) (fr.Element, error) {
 	if err := c.writeLeaves(); err != nil {
 		return fr.Element{}, err
 	}
+	subjects, err := c.newSubjects()
+	if err != nil {
+		return fr.Element{}, err
+	}
+	// Their places are found meanwhile, in a transaction of its own: a commit adds to the
+	// index once, and so it is as it was in the last epoch.
+	var rows []row
+	var failed error
+	var found sync.WaitGroup
+	if len(subjects) > 0 {
+		found.Go(func() {
+			failed = c.s.read(func(last state) error {
+				rows = last.postings(bucketSubjects).place(subjects)
+				return nil
+			})
+		})
+	}
 	values := make([]slot, len(c.leaves))
 	for i := range c.leaves {
 		values[i] = slot{index: c.leaves[i].position, value: c.leaves[i].value}
 	}
-	return c.hashAbove(ctx, 0, values)
+	root, err := c.hashAbove(ctx, 0, values)
+	found.Wait()
+	if err := errors.Join(err, failed); err != nil {
+		return fr.Element{}, err
+	}
+	return root, c.tx.postings(bucketSubjects).put(rows)
 }
 
 // hashAbove computes and writes the nodes of a level and of those above it from the values
@@ -124,13 +146,11 @@ func (c *committer) writeLeaves() error {
 			}
 		}
 	}
-	return c.writeSubjects()
+	return nil
 }
 
-// writeSubjects adds the new contents' subjects to the index, but for those that a record
-// had just before.
-func (c *committer) writeSubjects() error {
-	var added []posting
+// newSubjects gives the new contents' subjects, but for those that a record had just before.
+func (c *committer) newSubjects() (added []posting, err error) {
 	null := statement.Null()
 	records := c.tx.versions(bucketRecords)
 	for i := range c.leaves {
@@ -140,13 +160,13 @@ func (c *committer) writeSubjects() error {
 		}
 		same, err := c.hadSubject(records, change)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !same {
 			added = append(added, posting{treeKeyOf(change.subject), change.position})
 		}
 	}
-	return c.tx.postings(bucketSubjects).add(added)
+	return added, nil
 }
 
 // hadSubject tells whether a changed record had the same subject in the last epoch.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/attestry/attestry/internal/atrest"
 	"github.com/attestry/attestry/internal/extsort"
+	"github.com/attestry/attestry/internal/readahead"
 )
 
 // An index of positions by an element (a subject, a group) shows neither the elements nor
@@ -39,41 +40,98 @@ func (t state) postings(name []byte) *postings {
 	return &postings{bucket: t.Bucket(name), index: t.index(name)}
 }
 
-// at gives where the i-th position of an element stands, and what hides it.
+// at gives where the i-th position of an element stands, until the next call, and what hides it.
 func (p *postings) at(element *treeKey, i uint32) (token []byte, mask uint32) {
 	p.input = binary.BigEndian.AppendUint32(append(p.input[:0], element[:]...), i)
 	sum := p.index.Token(p.input)
 	return sum[:tokenBytes], binary.BigEndian.Uint32(sum[tokenBytes:])
 }
 
-// has tells whether an element has an i-th position.
-func (p *postings) has(element *treeKey, i uint32) bool {
-	token, _ := p.at(element, i)
-	return p.bucket.Get(token) != nil
+// counts gives the numbers of elements' positions. The more alike they are, the fewer looks
+// they take.
+func (p *postings) counts(elements []treeKey) []uint32 {
+	const sample, together = 128, 1 << 16
+	first := p.countTogether(elements[:min(sample, len(elements))], nil)
+	likely := make([]uint32, 0, 2*len(first))
+	for _, n := range first {
+		likely = append(likely, n, n+1)
+	}
+	slices.Sort(likely)
+	counts := first
+	for some := range slices.Chunk(elements[len(first):], together) {
+		counts = append(counts, p.countTogether(some, likely)...)
+	}
+	return counts
 }
 
-// count gives the number of an element's positions, in few steps where they are many, and in
-// fewer where they are about as many as guessed.
-func (p *postings) count(element *treeKey, guess uint32) uint32 {
-	low := uint32(0) // is there
-	if guess > 1 && p.has(element, guess-1) {
-		low = guess - 1
-	} else if !p.has(element, 0) {
-		return 0
+// countTogether looks for all elements at once, so that their pages are read many at a time.
+func (p *postings) countTogether(elements []treeKey, likely []uint32) []uint32 {
+	all := make([]counting, len(elements))
+	open := make([]*counting, len(elements))
+	for i := range all {
+		all[i] = counting{element: &elements[i], likely: likely}
+		open[i] = &all[i]
 	}
-	step := uint32(1)
-	for p.has(element, low+step) {
-		low, step = low+step, 2*step
-	}
-	high := low + step // is not
-	for high-low > 1 {
-		if middle := low + (high-low)/2; p.has(element, middle) {
-			low = middle
-		} else {
-			high = middle
+	for len(open) > 0 {
+		for _, c := range open {
+			c.tried = c.middle()
+			token, _ := p.at(c.element, c.tried-1)
+			copy(c.token[:], token)
 		}
+		slices.SortFunc(open, func(a, b *counting) int { return bytes.Compare(a.token[:], b.token[:]) })
+		readahead.Want(p.bucket, func(yield func([]byte) bool) {
+			for _, c := range open {
+				if !yield(c.token[:]) {
+					return
+				}
+			}
+		}, 1)
+		open = slices.DeleteFunc(open, func(c *counting) bool { return c.looked(p.bucket.Get(c.token[:]) != nil) })
 	}
-	return high
+	counts := make([]uint32, len(all))
+	for i := range all {
+		counts[i] = all[i].least
+	}
+	return counts
+}
+
+// counting is the search for the number of an element's positions.
+type counting struct {
+	element      *treeKey
+	likely       []uint32 // numbers that are worth a try, in order, as often as they are likely
+	least, below uint32   // what the number is at least, and what it is below; 0: not known yet
+	tried        uint32   // whether it is at least this
+	token        [tokenBytes]byte
+}
+
+// middle is what to try next: a likely number while there is one between the bounds, then one
+// halfway between them, or ever larger ones.
+func (c *counting) middle() uint32 {
+	from, _ := slices.BinarySearch(c.likely, c.least+1)
+	to, last := len(c.likely), uint32(0)
+	if to > 0 {
+		last = c.likely[to-1]
+	}
+	if c.below > 0 {
+		to, _ = slices.BinarySearch(c.likely, c.below)
+	}
+	switch {
+	case from < to:
+		return c.likely[from+(to-from)/2]
+	case c.below > 0:
+		return c.least + (c.below-c.least)/2
+	}
+	return 2*c.least - last + 1
+}
+
+// looked takes up whether the number is at least what was tried, and tells whether it is known.
+func (c *counting) looked(found bool) bool {
+	if found {
+		c.least = c.tried
+	} else {
+		c.below = c.tried
+	}
+	return c.below == c.least+1
 }
 
 // all gives the positions of an element, each once, in order.
@@ -136,7 +194,7 @@ func (p *postingSorter) write(t *parts, to func() state, bucket []byte) (err err
 	})
 }
 
-// place gives each posting its place.
+// place gives each posting its place in an empty index.
 func (p *postingSorter) place(index *postings, rows *extsort.Sorter) error {
 	var last treeKey
 	var next uint32
@@ -158,25 +216,36 @@ type row struct {
 	value [4]byte
 }
 
-// add adds postings, in the order of their places. It reorders them.
-func (p *postings) add(all []posting) error {
+// add adds postings. It reorders them.
+func (p *postings) add(all []posting) error { return p.put(p.place(all)) }
+
+// place gives postings their places after those that are there, in order. It reorders them.
+func (p *postings) place(all []posting) []row {
 	slices.SortFunc(all, func(a, b posting) int { return bytes.Compare(a.element[:], b.element[:]) })
-	first, _ := p.bucket.Cursor().First()
-	rows := make([]row, len(all))
-	var next, had uint32
+	elements := make([]treeKey, 0, len(all))
 	for i := range all {
 		if i == 0 || all[i].element != all[i-1].element {
-			if next = 0; first != nil {
-				had = p.count(&all[i].element, had) // most have about as many as the one before
-				next = had
-			}
+			elements = append(elements, all[i].element)
 		}
-		token, mask := p.at(&all[i].element, next)
+	}
+	counts := p.counts(elements)
+	rows := make([]row, len(all))
+	at := 0 // among the elements
+	for i := range all {
+		if all[i].element != elements[at] {
+			at++
+		}
+		token, mask := p.at(&all[i].element, counts[at])
 		copy(rows[i].token[:], token)
 		binary.BigEndian.PutUint32(rows[i].value[:], all[i].position^mask)
-		next++
+		counts[at]++
 	}
 	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.token[:], b.token[:]) })
+	return rows
+}
+
+// put writes postings to their places.
+func (p *postings) put(rows []row) error {
 	for i := range rows {
 		if err := p.bucket.Put(rows[i].token[:], rows[i].value[:]); err != nil {
 			return err

@@ -29,6 +29,10 @@ const (
 // maxHeight is more levels of branches than a file has.
 const maxHeight = 16
 
+// near is how many pages between two that are wanted are read with them: to read on takes less
+// than to ask once more.
+const near = 2
+
 // Want asks for the leaves of a bucket where keys stand or would stand, each with the pages
 // after it, for so many pages together. The keys are in order; they are gone through once for
 // each level of the bucket. The leaves are those at the begin of the bucket's transaction,
@@ -70,14 +74,14 @@ func (t *tree) want(keys iter.Seq[[]byte], pages int) {
 		t.wantLevel(level, keys, 1)
 	}
 	if height := len(t.branches); height > 0 {
-		t.wantLevel(height, keys, pages)
+		t.wantLevel(height, keys, uint64(pages))
 	}
 }
 
 // wantLevel asks for the pages at a level, of which the root is 0. Those above it have been
-// asked for.
-func (t *tree) wantLevel(level int, keys iter.Seq[[]byte], pages int) {
-	last := uint64(0)
+// asked for. What is near in the file is asked for at once.
+func (t *tree) wantLevel(level int, keys iter.Seq[[]byte], pages uint64) {
+	var from, to uint64 // what is asked for next
 	for key := range keys {
 		id := t.root
 		for above := range level {
@@ -86,10 +90,21 @@ func (t *tree) wantLevel(level int, keys iter.Seq[[]byte], pages int) {
 			}
 			id = child(t.branches[above], key)
 		}
-		if id != 0 && id != last {
-			t.ask(t.file, int64(id)*int64(t.pageSize), int64(pages)*int64(t.pageSize))
-			last = id
+		switch {
+		case id == 0:
+		case from <= id && id <= to+near:
+			to = max(to, id+pages)
+		default:
+			t.askPages(from, to)
+			from, to = id, id+pages
 		}
+	}
+	t.askPages(from, to)
+}
+
+func (t *tree) askPages(from, to uint64) {
+	if from < to {
+		t.ask(t.file, int64(from)*int64(t.pageSize), int64(to-from)*int64(t.pageSize))
 	}
 }
 
