@@ -7,10 +7,11 @@ func limits() map[string]string {
 		"ledger.append256.ratio": `that entries are decided one after the other, by the client that leads a group and writes its transaction: a
 third of its time goes to looking up whether the statement is known and the record is pledged, and to the rows of the state, which bare bbolt only puts. Parsing and the
 digest D are done ahead on the other core. It is 0.63 to 1.1 from round to round: both sides wait for the same disk.`,
-		"ledger.append.p99_copied.x": `the backup's transaction. While it is open, appends write to pages that the file has not had before. (An export
-has no such transaction.) A backup that copied entries in short transactions would not have it.`,
-		"registry.large.epoch.x": `pages of the registry's file that the system dropped meanwhile. The changes lie all over it: some 30,000 pages are read,
-many at a time, and as many are written and waited for. With the whole file in memory it is a good third less.`,
+		"ledger.append.p99_copied.x": `the disk, which backup and appends share: a backup writes a piece, waits for it and leaves the disk alone for as long,
+and an append may come behind a piece. It is 1.4 to 2.2 from run to run. A backup that paused for longer would take longer, with a transaction open that keeps pages from being used again.`,
+		"registry.large.epoch.x": `the changes lie all over the registry's file: some 47,000 pages of records, subjects and nodes are read, many
+at a time, written anew beside what they replace, and waited for; most of the rest are hashes, on both cores. A layout of the file in which an epoch's rows stand
+together, with the way to them in the nodes above, would take most of the writing out of it.`,
 		"prove.oneshot.extra_ms": `the process reads keys and tables, and checks them against their hashes, before it can prove. Tables that
 were mapped into memory and checked as they are used would take less, at the price of a check that comes late.`,
 		"peers.snarkjs.ratio": `snarkjs proves in WebAssembly on all cores; the ratio for each constraint and that of processor time are beside it.`,
