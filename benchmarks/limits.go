@@ -13,7 +13,7 @@ and an append may come behind a piece. It is 1.4 to 2.2 from run to run. A backu
 at a time, written anew beside what they replace, and waited for; most of the rest are hashes, on both cores. A layout of the file in which an epoch's rows stand
 together, with the way to them in the nodes above, would take most of the writing out of it.`,
 		"noavx.prove.present.wall_ratio": `the field's arithmetic: without vector code an addition of points takes both sides as long, and what is left is that there
-are fewer of them. It is 2.35 to 2.47 from run to run.`,
+are fewer of them. It is 2.30 to 2.47 from run to run.`,
 		"server.verify.ratio": `HTTP and JSON, of which a bundle of 5.6 kB has more than any other request, on the same two cores as the verification. It is 0.77 to 0.94
 from run to run.`,
 		"prove.oneshot.extra_ms": `the process reads keys and tables, and checks them against their hashes, before it can prove. Tables that
